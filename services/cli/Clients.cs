@@ -1,0 +1,105 @@
+using System.CommandLine;
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using Grpc.Net.Client;
+using Grpc.Net.Client.Configuration;
+using Imet.CountryEligibility.V1;
+using Imet.CourseCatalog.V1;
+using Imet.Enrollment.V1;
+
+namespace Imet.Cli;
+
+/// <summary>Options of every verb that calls the services, and the connection that they describe.</summary>
+public sealed class ConnectionOptions
+{
+    public Option<Uri> Eligibility { get; } = Address("--eligibility", "IMET_ELIGIBILITY", "http://127.0.0.1:5101", "country-eligibility");
+    public Option<Uri> Catalog { get; } = Address("--catalog", "IMET_CATALOG", "http://127.0.0.1:5102", "course-catalog");
+    public Option<Uri> Enrollment { get; } = Address("--enrollment", "IMET_ENROLLMENT", "http://127.0.0.1:5103", "enrollment");
+    public Option<string?> Token { get; } = new("--token") { Description = "Bearer token. Else --token-file, IMET_TOKEN, or the local stack's key in .imet." };
+    public Option<FileInfo?> TokenFile { get; } = new("--token-file") { Description = "File with the bearer token; read again when it changes." };
+
+    public void AddTo(Command command)
+    {
+        command.Options.Add(Eligibility);
+        command.Options.Add(Catalog);
+        command.Options.Add(Enrollment);
+        command.Options.Add(Token);
+        command.Options.Add(TokenFile);
+    }
+
+    public Clients Open(ParseResult parsed) => new(
+        parsed.GetRequiredValue(Eligibility), parsed.GetRequiredValue(Catalog), parsed.GetRequiredValue(Enrollment),
+        BearerToken.From(parsed.GetValue(Token), parsed.GetValue(TokenFile)));
+
+    private static Option<Uri> Address(string name, string variable, string local, string service) => new(name)
+    {
+        Description = $"Address of {service}. Else {variable}, else {local}.",
+        DefaultValueFactory = _ => new Uri(Environment.GetEnvironmentVariable(variable) ?? local),
+        HelpName = "URI",
+    };
+}
+
+/// <summary>Clients of the three services: one channel each, as many HTTP/2 connections as the calls in flight need.</summary>
+public sealed class Clients : IAsyncDisposable
+{
+    private readonly GrpcChannel[] channels;
+
+    public Clients(Uri eligibility, Uri catalog, Uri enrollment, Func<string> token)
+    {
+        channels = [Open(eligibility), Open(catalog), Open(enrollment)];
+        CountryEligibility = new(Authorized(channels[0], token));
+        CourseCatalog = new(Authorized(channels[1], token));
+        Enrollment = new(Authorized(channels[2], token));
+    }
+
+    public CountryEligibilityService.CountryEligibilityServiceClient CountryEligibility { get; }
+    public CourseCatalogService.CourseCatalogServiceClient CourseCatalog { get; }
+    public EnrollmentService.EnrollmentServiceClient Enrollment { get; }
+
+    public ValueTask DisposeAsync()
+    {
+        foreach (var channel in channels)
+            channel.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static GrpcChannel Open(Uri address) => GrpcChannel.ForAddress(address, new GrpcChannelOptions
+    {
+        HttpHandler = new SocketsHttpHandler
+        {
+            EnableMultipleHttp2Connections = true,
+            KeepAlivePingDelay = TimeSpan.FromSeconds(20),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(10),
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+        },
+        DisposeHttpClient = true,
+        ServiceConfig = Retries,
+    });
+
+    private static CallInvoker Authorized(GrpcChannel channel, Func<string> token) => channel.Intercept(metadata =>
+    {
+        metadata.Add("authorization", "Bearer " + token());
+        return metadata;
+    });
+
+    // The retry policy that protos/service-config.json ships to every client.
+    private static readonly ServiceConfig Retries = new()
+    {
+        MethodConfigs =
+        {
+            new MethodConfig
+            {
+                Names = { MethodName.Default },
+                RetryPolicy = new RetryPolicy
+                {
+                    MaxAttempts = 4,
+                    InitialBackoff = TimeSpan.FromMilliseconds(50),
+                    MaxBackoff = TimeSpan.FromSeconds(1),
+                    BackoffMultiplier = 3,
+                    RetryableStatusCodes = { StatusCode.Unavailable },
+                },
+            },
+        },
+        RetryThrottling = new RetryThrottlingPolicy { MaxTokens = 100, TokenRatio = 0.1 },
+    };
+}
