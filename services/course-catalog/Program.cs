@@ -1,1 +1,6 @@
-return 0;
+using Imet.Chassis;
+using Imet.CourseCatalog.V1;
+
+var host = ServiceHost.Create(args, "course-catalog", "catalog", typeof(Program).Assembly)
+    .MapService<Imet.CourseCatalog.CourseCatalogService>(CourseCatalogServiceReflection.Descriptor.Services[0]);
+return await host.RunAsync();

@@ -1,0 +1,123 @@
+using Imet.Chassis;
+using Imet.CourseCatalog.V1;
+using Imet.Options.V1;
+
+namespace Imet.CourseCatalog;
+
+/// <summary>Every rule of the catalogue. What a single field must look like stands in the contracts and is checked before; here is what needs more than one field, or the record.</summary>
+internal static class CatalogDecisions
+{
+    private const int NanosPerUnit = 1_000_000_000;
+
+    public static Outcome<School> CheckNew(School school) => Checked(school, RepeatedIds("school", school.ExternalIds));
+
+    public static Outcome<Course> CheckNew(Course course) => Checked(course, RepeatedIds("course", course.ExternalIds));
+
+    public static Outcome<CourseVersion> CheckNew(CourseVersion version) => Checked(version, Prices("course_version", version.Prices));
+
+    public static Outcome<Offering> CheckNew(Offering offering) =>
+        Checked(offering, [.. Dates(offering), .. RepeatedIds("offering", offering.ExternalIds)]);
+
+    /// <summary>A MASL number is opaque but for its first letter, and only where it looks like one: made-up numbers of report lines ("FMTR-1A2B") say nothing.</summary>
+    public static ImplementingAgency AgencyOf(string maslNumber) =>
+        maslNumber.Length > 1 && maslNumber.AsSpan(1).IndexOfAnyExceptInRange('0', '9') < 0
+            ? maslNumber[0] switch
+            {
+                'B' => ImplementingAgency.Army,
+                'D' => ImplementingAgency.AirForce,
+                'P' => ImplementingAgency.Navy,
+                _ => ImplementingAgency.Unspecified,
+            }
+            : ImplementingAgency.Unspecified;
+
+    public static Outcome<T> Recorded<T>(Added<T> added, ErrorReason keyTaken, string what) where T : class =>
+        added.KeyHolder is { } holder ? Refusal.Of(keyTaken, $"{what} is there already.").With("id", holder.ToString()) : Recorded(added);
+
+    public static Outcome<T> Recorded<T>(Added<T> added) where T : class =>
+        added switch
+        {
+            { NameHolder: { } name } => Refusal.Of(CommonReason.ExternalIdTaken, $"The external id {name.ExternalId} of {name.Source} is another's.")
+                .With("id", name.ResourceId.ToString()).With("source", name.Source).With("external_id", name.ExternalId),
+            { MissingReference: { } missing } => Refusal.Of(ErrorReason.ReferenceNotFound, $"{missing.Field} names nothing in the catalogue.")
+                .With("field", missing.Field).With("id", missing.Id.ToString()),
+            { Row: { } row } => row,
+            _ => throw new InvalidOperationException("An insert that met nothing has a row."),
+        };
+
+    public static Outcome<OfferingRow> Cancel(OfferingRow? offering, string etag, string reason, DateOnly today) =>
+        offering switch
+        {
+            null => NotFound("offering"),
+            _ when etag != offering.Etag => Refusal.Of(CommonReason.EtagMismatch, "The offering has changed since it was read.").With("etag", offering.Etag),
+            { State: "CANCELLED" } => Refusal.Of(ErrorReason.OfferingCancelled, $"The offering was cancelled on {offering.CancelledOn:yyyy-MM-dd}."),
+            _ => offering with { State = "CANCELLED", CancelledOn = today, CancelledBecause = reason, Version = offering.Version + 1 },
+        };
+
+    public static Refusal NotFound(string resource) => Refusal.Of(CommonReason.NotFound, $"There is no such {resource}.").With("resource", resource);
+
+    /// <summary>A look-up names exactly one key. Two are refused even where they agree: which one is meant would be a guess.</summary>
+    public static Refusal? ExactlyOne(params ReadOnlySpan<(string Field, bool Given)> keys)
+    {
+        var given = 0;
+        foreach (var key in keys)
+            given += key.Given ? 1 : 0;
+        if (given == 1)
+            return null;
+        var refusal = Refusal.Of(CommonReason.InvalidFields, "A look-up needs exactly one key.");
+        foreach (var (field, isGiven) in keys)
+        {
+            if (isGiven == given > 1)
+                refusal = refusal.Field(field, given > 1 ? "only one of the keys may be given" : "one of the keys must be given");
+        }
+        return refusal;
+    }
+
+    public static Refusal? VersionKey(GetCourseVersionRequest request)
+    {
+        var byCourse = request.CourseId.Length > 0;
+        return ExactlyOne(("course_version_id", request.CourseVersionId.Length > 0), ("course_id", byCourse))
+            ?? (byCourse == request.FiscalYear > 0
+                ? null
+                : Refusal.Of(CommonReason.InvalidFields, "A year's version is named by its course and the year.").Field("fiscal_year", "goes with course_id, and only with it"));
+    }
+
+    private static Outcome<T> Checked<T>(T resource, List<(string Field, string Description)> violations) =>
+        violations.Count == 0
+            ? resource
+            : violations.Aggregate(Refusal.Of(CommonReason.InvalidFields, "Some fields can't be right as they are."),
+                (refusal, violation) => refusal.Field(violation.Field, violation.Description));
+
+    private static IEnumerable<(string, string)> Dates(Offering offering)
+    {
+        var start = offering.StartDate.ToDateOnly();
+        if (offering.EndDate.ToDateOnly() < start)
+            yield return ("offering.end_date", "must not be before start_date");
+        if (offering.ReportDate?.ToDateOnly() > start)
+            yield return ("offering.report_date", "must not be after start_date");
+    }
+
+    private static List<(string, string)> RepeatedIds(string resource, IReadOnlyList<ExternalId> ids)
+    {
+        var seen = new HashSet<(string, string)>();
+        return [.. ids.Index().Where(id => !seen.Add((id.Item.Source, id.Item.Id))).Select(id => ($"{resource}.external_ids[{id.Index}]", "repeats an earlier one"))];
+    }
+
+    private static List<(string, string)> Prices(string resource, IReadOnlyList<TuitionPrice> prices)
+    {
+        var violations = new List<(string, string)>();
+        var rates = new HashSet<string>();
+        foreach (var (index, price) in prices.Index())
+        {
+            var path = $"{resource}.prices[{index}]";
+            if (!rates.Add(price.Rate))
+                violations.Add(($"{path}.rate", "repeats an earlier one"));
+            if (price.Price.CurrencyCode is not { Length: 3 } currency || currency.AsSpan().ContainsAnyExceptInRange('A', 'Z'))
+                violations.Add(($"{path}.price.currency_code", "must be an ISO 4217 code: three capitals"));
+            if (price.Price.Units < 0)
+                violations.Add(($"{path}.price.units", "must not be negative"));
+            if (price.Price.Nanos is < 0 or >= NanosPerUnit)
+                violations.Add(($"{path}.price.nanos", "must be from 0 to 999,999,999"));
+        }
+        return violations;
+    }
+}
