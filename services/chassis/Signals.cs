@@ -15,11 +15,20 @@ public sealed class Signal
 
     public void Set() => _set.TrySetResult();
 
-    /// <summary>Returns when set, after the limit, or when cancelled.</summary>
-    public async Task WaitAsync(TimeSpan limit, CancellationToken cancel)
+    /// <summary>True when set; false after the limit or when cancelled.</summary>
+    public async Task<bool> WaitAsync(TimeSpan limit, CancellationToken cancel)
     {
         await _set.Task.WaitAsync(limit, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_set.Task.IsCompleted)
-            _set = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (!_set.Task.IsCompleted)
+            return false;
+        _set = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        return true;
     }
+}
+
+/// <summary>How long to wait before the next of many attempts: 250 ms, doubling.</summary>
+internal static class BackOff
+{
+    public static TimeSpan After(int failures, TimeSpan most) =>
+        TimeSpan.FromMilliseconds(Math.Min(most.TotalMilliseconds, 250 * Math.Pow(2, Math.Min(failures - 1, 20))));
 }
