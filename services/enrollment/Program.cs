@@ -1,1 +1,29 @@
-return 0;
+using Imet.Chassis;
+using Imet.CountryEligibility.V1;
+using Imet.CourseCatalog.V1;
+using Imet.Enrollment;
+using Imet.Enrollment.Countries;
+using Imet.Enrollment.Offerings;
+using Imet.Enrollment.Reexamination;
+using Imet.Enrollment.Students;
+using Imet.Enrollment.V1;
+using EnrollmentService = Imet.Enrollment.EnrollmentService;
+
+var host = ServiceHost.Create(args, "enrollment", "enrollment", typeof(EnrollmentService).Assembly)
+    .AddPeer<CountryEligibilityService.CountryEligibilityServiceClient>("country-eligibility")
+    .AddPeer<CourseCatalogService.CourseCatalogServiceClient>("course-catalog")
+    .Consume<CountryChanges>("imet.country-eligibility.v1", "country.#")
+    .Consume<OfferingChanges>("imet.course-catalog.v1", "offering.#")
+    .AddDueWork<CountryReexamination>()
+    .AddDueWork<OfferingReexamination>()
+    .AddBackground<Reconciler>()
+    .MapService<EnrollmentService>(EnrollmentServiceReflection.Descriptor.Services[0]);
+host.Services
+    .AddSingleton<EnrollmentStore>()
+    .AddSingleton<StudentStore>()
+    .AddSingleton<OfferingStore>()
+    .AddSingleton<CountryStore>()
+    .AddSingleton<OfferingCopies>()
+    .AddSingleton<EnrollmentFacts>()
+    .AddSingleton<CountryLearning>();
+return await host.RunAsync();

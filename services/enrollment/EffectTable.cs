@@ -1,0 +1,70 @@
+using Imet.CountryEligibility.V1;
+
+namespace Imet.Enrollment;
+
+/// <summary>How far a line has come, as far as a restriction cares. Later lines of a begun track are not set apart here: the question says that their track has begun, so the answer already knows.</summary>
+public enum Standing
+{
+    NotBegun,
+    /// <summary>Not reported as arrived, and the report date is past by so little that the school may just be late.</summary>
+    ReportOverdue,
+    /// <summary>Arrived or in training.</summary>
+    Begun,
+}
+
+public enum LineAction
+{
+    GoOn,
+    Hold,
+    PauseTraining,
+    AwaitArrival,
+    Cancel,
+}
+
+/// <summary>What a restriction that applies does to a line.</summary>
+public static class EffectTable
+{
+    /// <summary>Schools report within three working days by rule, and late in practice.</summary>
+    private const int WorkingDaysOfGrace = 5;
+
+    public static LineAction Of(Effect effect, Standing standing) => (effect, standing) switch
+    {
+        (Effect.PauseTraining, Standing.NotBegun) => LineAction.PauseTraining,
+        (Effect.PauseTraining, Standing.ReportOverdue) => LineAction.PauseTraining,
+        (Effect.PauseTraining, Standing.Begun) => LineAction.PauseTraining,
+
+        (Effect.Hold, Standing.NotBegun) => LineAction.Hold,
+        (Effect.Hold, Standing.ReportOverdue) => LineAction.Hold,
+        (Effect.Hold, Standing.Begun) => LineAction.GoOn,
+
+        (Effect.Suspend, Standing.NotBegun) => LineAction.Cancel,
+        (Effect.Suspend, Standing.ReportOverdue) => LineAction.AwaitArrival,
+        // What may finish under FAA 617 comes as winding up and not as applying. What may not stands still, for all to see, until its end is recorded.
+        (Effect.Suspend, Standing.Begun) => LineAction.Hold,
+
+        // An effect from a later release of country-eligibility: nothing moves on under a rule that this release can't weigh.
+        (_, Standing.NotBegun) => LineAction.Hold,
+        (_, Standing.ReportOverdue) => LineAction.Hold,
+        (_, Standing.Begun) => LineAction.GoOn,
+    };
+
+    /// <summary>A rule that lacks a fact may apply or not: what has not begun waits for the fact.</summary>
+    public static LineAction OfMissingFact(Standing standing) => standing == Standing.Begun ? LineAction.GoOn : LineAction.Hold;
+
+    public static Standing StandingOf(Line line, DateOnly today) => line switch
+    {
+        { HasBegun: true } => Standing.Begun,
+        _ when line.ReportDate < today && WorkingDaysAfter(line.ReportDate, today) <= WorkingDaysOfGrace => Standing.ReportOverdue,
+        _ => Standing.NotBegun,
+    };
+
+    /// <summary>Days from Monday to Friday after the first day, up to and with the last. Federal holidays are not known here; each one missed gives a day less of grace.</summary>
+    public static int WorkingDaysAfter(DateOnly first, DateOnly last)
+    {
+        var days = last.DayNumber - first.DayNumber;
+        var working = days / 7 * 5;
+        for (var day = first.AddDays(days - (days % 7) + 1); day <= last; day = day.AddDays(1))
+            working += day.DayOfWeek is DayOfWeek.Saturday or DayOfWeek.Sunday ? 0 : 1;
+        return working;
+    }
+}

@@ -1,0 +1,130 @@
+using Google.Rpc;
+using Grpc.Core;
+using Imet.Chassis;
+using Imet.CountryEligibility.V1;
+using Imet.CourseCatalog.V1;
+using Imet.Enrollment.Countries;
+using Imet.Enrollment.Offerings;
+using Imet.Options.V1;
+using CatalogClient = Imet.CourseCatalog.V1.CourseCatalogService.CourseCatalogServiceClient;
+using EligibilityClient = Imet.CountryEligibility.V1.CountryEligibilityService.CountryEligibilityServiceClient;
+using ErrorReason = Imet.Enrollment.V1.ErrorReason;
+
+namespace Imet.Enrollment;
+
+/// <summary>Asks the owners of the facts that enrollment does not own.</summary>
+public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient catalog)
+{
+    // For questions that no caller's deadline bounds.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+
+    public static Question QuestionFor(Wish wish, OfferingCopy offering, DateOnly start, DateOnly? trackBegunOn, DateOnly today) =>
+        Question(wish.Country, wish.Funding.Program, offering, start, today, trackBegunOn is null ? Stage.New : Stage.Continuing, trackBegunOn);
+
+    /// <summary>May the line, as far as it has come, go on?</summary>
+    public static Question QuestionFor(Line line, OfferingCopy offering, DateOnly today) =>
+        Question(line.Country, line.FundingProgram, offering, line.StartDate, today,
+            line.HasBegun ? Stage.InTraining : line.TrackBegunOn is null ? Stage.New : Stage.Continuing,
+            line.HasBegun ? line.TrackBegunOn ?? line.ArrivedOn : line.TrackBegunOn);
+
+    /// <summary>May the line of somebody who came on a day go on? Coming is the beginning: what is restricted after that day finds a track that has begun.</summary>
+    public static Question QuestionForArrival(Line line, OfferingCopy offering, DateOnly arrivedOn, DateOnly today) =>
+        Question(line.Country, line.FundingProgram, offering, line.StartDate, today, Stage.Continuing,
+            line.TrackBegunOn is { } begun && begun < arrivedOn ? begun : arrivedOn);
+
+    public async Task<Verdict> AskAsync(Question question, long minimumRevision, CancellationToken cancel)
+    {
+        try
+        {
+            var response = await eligibility.EvaluateEligibilityAsync(
+                new EvaluateEligibilityRequest { Question = question, MinRevision = minimumRevision }, cancellationToken: cancel);
+            return response.Verdict;
+        }
+        catch (RpcException e)
+        {
+            throw (CodeUnknown(e) ?? CannotBeAsked("country-eligibility", e, cancel)).ToException();
+        }
+    }
+
+    public async Task<IReadOnlyList<Verdict>> AskAsync(IReadOnlyList<Question> questions, string country, long minimumRevision, CancellationToken cancel)
+    {
+        var request = new BatchEvaluateEligibilityRequest { Questions = { questions }, MinRevisions = { new CountryRevision { Country = country, Revision = minimumRevision } } };
+        return (await eligibility.BatchEvaluateEligibilityAsync(request, deadline: DateTime.UtcNow + Patience, cancellationToken: cancel)).Verdicts;
+    }
+
+    public async Task<IReadOnlyDictionary<string, SeenRevision>> RevisionsAsync(CancellationToken cancel)
+    {
+        var response = await eligibility.ListCountryRevisionsAsync(new ListCountryRevisionsRequest(), deadline: DateTime.UtcNow + Patience, cancellationToken: cancel);
+        return response.Revisions.ToDictionary(revision => revision.Country, revision => new SeenRevision(response.Epoch, revision.Revision));
+    }
+
+    /// <summary>The class as the catalogue has it now, for a caller who waits.</summary>
+    public async Task<OfferingCopy> OfferingAsync(Guid offeringId, CancellationToken cancel)
+    {
+        try
+        {
+            return OfferingCopy.Of((await catalog.GetOfferingAsync(new GetOfferingRequest { OfferingId = offeringId.ToString() }, cancellationToken: cancel)).Offering);
+        }
+        catch (RpcException e)
+        {
+            throw (e.StatusCode == StatusCode.NotFound
+                ? Refusal.Of(ErrorReason.OfferingUnknown, "The catalogue has no class with this id.")
+                : CannotBeAsked("course-catalog", e, cancel)).ToException();
+        }
+    }
+
+    /// <summary>The class as the catalogue has it now; null when it has none.</summary>
+    public async Task<OfferingCopy?> FindOfferingAsync(Guid offeringId, CancellationToken cancel)
+    {
+        try
+        {
+            var request = new GetOfferingRequest { OfferingId = offeringId.ToString() };
+            return OfferingCopy.Of((await catalog.GetOfferingAsync(request, deadline: DateTime.UtcNow + Patience, cancellationToken: cancel)).Offering);
+        }
+        catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
+        {
+            return null;
+        }
+    }
+
+    public async Task<IReadOnlyDictionary<Guid, long>> OfferingVersionsAsync(IEnumerable<Guid> offeringIds, CancellationToken cancel)
+    {
+        var request = new BatchGetOfferingVersionsRequest { OfferingIds = { offeringIds.Select(id => id.ToString()) } };
+        var response = await catalog.BatchGetOfferingVersionsAsync(request, deadline: DateTime.UtcNow + Patience, cancellationToken: cancel);
+        return response.OfferingVersions.ToDictionary(version => Guid.Parse(version.OfferingId), version => version.Version);
+    }
+
+    private static Question Question(
+        string country, string program, OfferingCopy offering, DateOnly start, DateOnly today, Stage stage, DateOnly? trackBegunOn) => new()
+        {
+            Country = country,
+            FundingProgram = program,
+            TrainingKind = offering.Course.TrainingKind,
+            ImplementingAgency = offering.Course.ImplementingAgency,
+            School = offering.Course.SchoolCode,
+            MaslNumber = offering.Course.MaslNumber,
+            Place = offering.HostCountry == country ? Place.InCountry : Place.UnitedStates,
+            Stage = stage,
+            TrackBegunOn = trackBegunOn?.ToProto(),
+            ActionDate = today.ToProto(),
+            StartDate = start.ToProto(),
+        };
+
+    private static Refusal? CodeUnknown(RpcException e) => e.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason switch
+    {
+        "COUNTRY_CODE_INVALID" => Refusal.Of(ErrorReason.CodeUnknown, "country-eligibility knows no such country today.")
+            .With("field", "country").Field("country", "Must be a country code that country-eligibility lists."),
+        "FUNDING_PROGRAM_UNKNOWN" => Refusal.Of(ErrorReason.CodeUnknown, "country-eligibility knows no such funding program.")
+            .With("field", "funding.program").Field("funding.program", "Must be a code that country-eligibility lists as a funding program."),
+        _ => null,
+    };
+
+    /// <summary>Whatever went wrong between us and a peer, the caller learns that it is not about the request and may ask again.</summary>
+    private static Refusal CannotBeAsked(string peer, RpcException e, CancellationToken cancel)
+    {
+        cancel.ThrowIfCancellationRequested();
+        return Refusal.Of(CommonReason.DependencyUnavailable, $"{peer} can't be asked ({e.StatusCode}). Nothing was written.")
+            .With("dependency", peer)
+            .RetryAfter(TimeSpan.FromSeconds(1));
+    }
+}

@@ -1,0 +1,430 @@
+using System.Data;
+using System.Globalization;
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Imet.Chassis;
+using Imet.CourseCatalog.V1;
+using Imet.Enrollment.Countries;
+using Imet.Enrollment.Offerings;
+using Imet.Enrollment.V1;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Imet.Enrollment;
+
+/// <summary>What an enrollment finds under its locks.</summary>
+public sealed record EnrollRead(SeenRevision? Seen, DateTime Now, StudentRow? Student, TrackRow? Track, long WcnNumber, OfferingSeatsRow? Seats);
+
+public sealed record LineFilter
+{
+    public required string[]? Countries { get; init; }
+    public required Guid? OfferingId { get; init; }
+    public required Guid? StudentId { get; init; }
+    public required LineState? State { get; init; }
+    public required DateOnly? StartFrom { get; init; }
+    public required DateOnly? StartBefore { get; init; }
+    public required (DateOnly Start, Guid Id)? After { get; init; }
+    public required int Size { get; init; }
+}
+
+public sealed class EnrollmentStore
+{
+    private const string LineSql = """
+        select l.line_id, l.country, l.track_id, t.wcn, t.begun_on, l.student_id, l.headcount, l.offering_id, l.offering_version,
+               l.funding_program, l.funding_account, l.fiscal_year, l.state, l.cancel_cause, l.report_date, l.start_date, l.end_date,
+               l.arrived_on, l.started_on, l.tuition_rate, l.price_currency, l.price_units, l.price_nanos, l.quoted_on,
+               l.judged_in, j.judgement, l.version, l.digest, l.recorded_at, l.changed_at,
+               h.causes, h.source_ids, h.sinces, x.sources, x.external_ids
+        from training_lines l
+        join tracks t on t.track_id = l.track_id
+        join line_history j on j.line_id = l.line_id and j.version = l.judged_in
+        left join lateral (select array_agg(cause order by cause, source_id) as causes, array_agg(source_id order by cause, source_id) as source_ids,
+                                  array_agg(since order by cause, source_id) as sinces
+                           from line_holds where line_holds.line_id = l.line_id) h on true
+        left join lateral (select array_agg(source order by source, external_id) as sources, array_agg(external_id order by source, external_id) as external_ids
+                           from external_ids where resource_id = l.line_id) x on true
+
+        """;
+
+    // Locks are taken in one order everywhere: country, student, track, line, class. The class comes last, since its row is the one that many wait for.
+    // The lock on the student keeps a second line on the same days out until this one is there to be seen.
+    private const string LockStudentSql = "select country from students where student_id = $1 for no key update";
+
+    private const string BusySql = """
+        select line_id from training_lines
+        where student_id = $1 and state <> 'CANCELLED' and start_date <= $3 and end_date >= $2
+        order by start_date limit 1
+        """;
+
+    private const string LockTrackSql = "select country, student_id, wcn, begun_on from tracks where track_id = $1 for share";
+
+    private const string NextWcnSql = "select nextval('wcn_numbers')";
+
+    private const string LockSeatsSql = "select version, state, capacity, taken from offerings where offering_id = $1 for no key update";
+
+    /// <summary>Everything an enrollment is decided by, in one round trip.</summary>
+    public async Task<EnrollRead> LockForEnrollAsync(Transaction tx, Wish wish, DateOnly start, DateOnly end, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql);
+        CountryStore.AddLock(batch, wish.Country);
+        if (wish.StudentId is { } student)
+        {
+            Add(batch, LockStudentSql, new NpgsqlParameter<Guid> { TypedValue = student });
+            Add(batch, BusySql, new NpgsqlParameter<Guid> { TypedValue = student }, new NpgsqlParameter<DateOnly> { TypedValue = start }, new NpgsqlParameter<DateOnly> { TypedValue = end });
+        }
+        if (wish.TrackId is { } track)
+            Add(batch, LockTrackSql, new NpgsqlParameter<Guid> { TypedValue = track });
+        else
+            Add(batch, NextWcnSql);
+        Add(batch, LockSeatsSql, new NpgsqlParameter<Guid> { TypedValue = wish.OfferingId });
+
+        await using var reader = await batch.ExecuteReaderAsync(cancel);
+        var (seen, now) = await CountryStore.ReadLockAsync(reader, cancel);
+        StudentRow? studentRow = null;
+        TrackRow? trackRow = null;
+        var wcn = 0L;
+        if (wish.StudentId is not null)
+        {
+            await reader.NextResultAsync(cancel);
+            var country = await reader.ReadAsync(cancel) ? reader.GetString(0) : null;
+            await reader.NextResultAsync(cancel);
+            Guid? busyIn = await reader.ReadAsync(cancel) ? reader.GetGuid(0) : null;
+            studentRow = country is null ? null : new StudentRow(country, busyIn);
+        }
+        await reader.NextResultAsync(cancel);
+        if (wish.TrackId is null)
+            wcn = await reader.ReadAsync(cancel) ? reader.GetInt64(0) : 0;
+        else if (await reader.ReadAsync(cancel))
+            trackRow = ReadTrack(reader);
+        await reader.NextResultAsync(cancel);
+        OfferingSeatsRow? seats = await reader.ReadAsync(cancel)
+            ? new OfferingSeatsRow(reader.GetInt64(0), OfferingCopy.ParseState(reader.GetString(1)), reader.GetInt32(2), reader.GetInt32(3))
+            : null;
+        return new EnrollRead(seen, now, studentRow, trackRow, wcn, seats);
+    }
+
+    private const string FindTrackSql = "select country, student_id, wcn, begun_on from tracks where track_id = $1";
+
+    public async Task<TrackRow?> FindTrackAsync(NpgsqlConnection connection, Guid trackId, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(FindTrackSql, connection) { Parameters = { new NpgsqlParameter<Guid> { TypedValue = trackId } } };
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        return await reader.ReadAsync(cancel) ? ReadTrack(reader) : null;
+    }
+
+    private const string FindSql = LineSql + "where l.line_id = $1 and ($2::text[] is null or l.country = any($2))";
+
+    public async Task<Line?> FindAsync(NpgsqlConnection connection, Guid lineId, string[]? countries, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(FindSql, connection) { Parameters = { Value(lineId), Countries(countries) } };
+        return (await ReadLinesAsync(command, cancel)).FirstOrDefault();
+    }
+
+    private const string FindByExternalIdSql = LineSql + """
+        where l.line_id = (select resource_id from external_ids where kind = 'LINE' and source = $1 and external_id = $2)
+          and ($3::text[] is null or l.country = any($3))
+        """;
+
+    public async Task<Line?> FindByExternalIdAsync(NpgsqlConnection connection, ExternalId id, string[]? countries, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(FindByExternalIdSql, connection) { Parameters = { Value(id.Source), Value(id.Id), Countries(countries) } };
+        return (await ReadLinesAsync(command, cancel)).FirstOrDefault();
+    }
+
+    private const string LockTracksOfSql = "select track_id from tracks where track_id = any(select track_id from training_lines where line_id = any($1)) order by track_id for no key update";
+
+    private const string LockLinesSql = "select line_id from training_lines where line_id = any($1) order by line_id for no key update";
+
+    // A statement of its own, after the locks: one that locks and joins would see the line as it is and its holds and judgement as they were.
+    private const string LockedLinesSql = LineSql + "where l.line_id = any($1) order by l.line_id";
+
+    /// <summary>Lines of one country under the country's lock and their own, with what is known of the country's revision.</summary>
+    public async Task<(SeenRevision? Seen, DateTime Now, List<Line> Lines)> LockLinesAsync(Transaction tx, string country, Guid[] lineIds, bool andTracks, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql);
+        CountryStore.AddLock(batch, country);
+        if (andTracks)
+            Add(batch, LockTracksOfSql, Value(lineIds));
+        Add(batch, LockLinesSql, Value(lineIds));
+        Add(batch, LockedLinesSql, Value(lineIds));
+        await using var reader = await batch.ExecuteReaderAsync(cancel);
+        var (seen, now) = await CountryStore.ReadLockAsync(reader, cancel);
+        if (andTracks)
+            await reader.NextResultAsync(cancel);
+        await reader.NextResultAsync(cancel);
+        await reader.NextResultAsync(cancel);
+        return (seen, now, await ReadLinesAsync(reader, cancel));
+    }
+
+    private const string NowSql = "select now()";
+
+    /// <summary>Lines under their own locks alone: enough for what no rule of a country has a say in.</summary>
+    public async Task<(DateTime Now, List<Line> Lines)> LockLinesAsync(Transaction tx, Guid[] lineIds, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql);
+        Add(batch, NowSql);
+        Add(batch, LockLinesSql, Value(lineIds));
+        Add(batch, LockedLinesSql, Value(lineIds));
+        await using var reader = await batch.ExecuteReaderAsync(cancel);
+        await reader.ReadAsync(cancel);
+        var now = reader.GetDateTime(0);
+        await reader.NextResultAsync(cancel);
+        await reader.NextResultAsync(cancel);
+        return (now, await ReadLinesAsync(reader, cancel));
+    }
+
+    private const string PageOfCountrySql = LineSql + "where l.country = $1 and l.state <> 'CANCELLED' and l.line_id > $2 order by l.line_id limit $3";
+
+    public async Task<List<Line>> PageOfCountryAsync(NpgsqlConnection connection, string country, Guid after, int size, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(PageOfCountrySql, connection) { Parameters = { Value(country), Value(after), Value(size) } };
+        return await ReadLinesAsync(command, cancel);
+    }
+
+    private const string PageOfOfferingSql = """
+        select line_id from training_lines
+        where offering_id = $1 and state in ('SEAT_CONFIRMED', 'ARRIVED') and line_id > $2
+        order by line_id limit $3
+        """;
+
+    public async Task<Guid[]> PageOfOfferingAsync(NpgsqlConnection connection, Guid offeringId, Guid after, int size, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(PageOfOfferingSql, connection) { Parameters = { Value(offeringId), Value(after), Value(size) } };
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        List<Guid> ids = [];
+        while (await reader.ReadAsync(cancel))
+            ids.Add(reader.GetGuid(0));
+        return [.. ids];
+    }
+
+    /// <summary>Only the conditions asked for go into the text, so that each combination gets the index it needs and not one plan for all.</summary>
+    public async Task<List<Line>> ListAsync(NpgsqlConnection connection, LineFilter filter, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand { Connection = connection };
+        var conditions = new List<string>();
+        if (filter.Countries is [var only])
+            Where("l.country = ", Value(only));
+        else if (filter.Countries is { } several)
+            conditions.Add($"l.country = any({Parameter(Countries(several))})");
+        if (filter.OfferingId is { } offering)
+            Where("l.offering_id = ", Value(offering));
+        if (filter.StudentId is { } student)
+            Where("l.student_id = ", Value(student));
+        if (filter.State is { } state)
+            Where("l.state = ", Value(LineStates.Text(state)));
+        if (filter.StartFrom is { } from)
+            Where("l.start_date >= ", Value(from));
+        if (filter.StartBefore is { } before)
+            Where("l.start_date < ", Value(before));
+        if (filter.After is { } after)
+            conditions.Add($"(l.start_date, l.line_id) > ({Parameter(Value(after.Start))}, {Parameter(Value(after.Id))})");
+        var where = conditions.Count == 0 ? "" : $"where {string.Join(" and ", conditions)}";
+        command.CommandText = $"{LineSql}{where} order by l.start_date, l.line_id limit {Parameter(Value(filter.Size))}";
+        return await ReadLinesAsync(command, cancel);
+
+        void Where(string condition, NpgsqlParameter value) => conditions.Add(condition + Parameter(value));
+
+        string Parameter(NpgsqlParameter value)
+        {
+            command.Parameters.Add(value);
+            return string.Create(CultureInfo.InvariantCulture, $"${command.Parameters.Count}");
+        }
+    }
+
+    private const string HistorySql = """
+        select version, change, state, actor, cause, judgement, recorded_at, digest
+        from line_history
+        where line_id = $1 and exists (select from training_lines l where l.line_id = $1 and ($2::text[] is null or l.country = any($2)))
+        order by version
+        """;
+
+    public async Task<List<LineHistoryEntry>> HistoryAsync(NpgsqlConnection connection, Guid lineId, string[]? countries, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(HistorySql, connection) { Parameters = { Value(lineId), Countries(countries) } };
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        List<LineHistoryEntry> entries = [];
+        while (await reader.ReadAsync(cancel))
+        {
+            entries.Add(new LineHistoryEntry
+            {
+                Version = reader.GetInt64(0),
+                Change = reader.GetString(1),
+                State = (TrainingLine.Types.State)LineStates.Parse(reader.GetString(2)),
+                Actor = reader.GetString(3),
+                Cause = reader.GetString(4),
+                Judgement = reader.IsDBNull(5) ? null : Judgement.Parser.ParseFrom(reader.GetFieldValue<byte[]>(5)),
+                RecordedTime = Timestamp.FromDateTime(reader.GetDateTime(6)),
+                Digest = Convert.ToHexStringLower(reader.GetFieldValue<byte[]>(7)),
+            });
+        }
+        return entries;
+    }
+
+    private const string InsertTrackSql = "insert into tracks (track_id, country, wcn, student_id) values ($1, $2, $3, $4)";
+
+    private const string InsertLineSql = """
+        insert into training_lines (line_id, country, track_id, student_id, headcount, offering_id, offering_version, funding_program, funding_account, fiscal_year,
+                                    state, report_date, start_date, end_date, tuition_rate, price_currency, price_units, price_nanos, quoted_on,
+                                    judged_in, version, digest, recorded_at, changed_at)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $23)
+        """;
+
+    private const string UpdateLineSql = """
+        update training_lines
+        set state = $2, cancel_cause = $3, arrived_on = $4, started_on = $5, judged_in = $6, version = $7, digest = $8, changed_at = $9
+        where line_id = $1
+        """;
+
+    private const string BeginTrackSql = "update tracks set begun_on = $2 where track_id = $1 and (begun_on is null or begun_on > $2)";
+
+    private const string InsertHistorySql = """
+        insert into line_history (line_id, version, change, state, actor, cause, judgement, recorded_at, digest)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        """;
+
+    private const string DeleteHoldsSql = "delete from line_holds where line_id = $1";
+
+    private const string InsertHoldSql = "insert into line_holds (line_id, cause, source_id, since) values ($1, $2, $3, $4)";
+
+    private const string InsertExternalIdSql = "insert into external_ids (kind, source, external_id, resource_id, country) values ('LINE', $1, $2, $3, $4)";
+
+    private const string MoveSeatsSql = "update offerings set taken = taken - $2 where offering_id = $1";
+
+    /// <summary>Queues all that a change writes but the seats, and gives the line as it then stands, with the new tip of its chain.</summary>
+    public Line Write(Transaction tx, LineChange change, bool newTrack)
+    {
+        var entry = LineHistory.Entry(change);
+        var digest = Convert.FromHexString(entry.Digest);
+        var line = change.After with { Digest = digest };
+        if (change.Before is null)
+            Insert(tx, line, digest, newTrack);
+        else
+            Update(tx, change.Before, line, digest);
+        tx.Enqueue(InsertHistorySql, line.Id, line.Version, entry.Change, LineStates.Text(line.State), entry.Actor, entry.Cause,
+            Sql.Of(NpgsqlDbType.Bytea, change.Judgement?.ToByteArray()), line.ChangedAt, digest);
+        return line;
+    }
+
+    /// <summary>Queues the seats that the changes free or take, classes in the order of their ids so that two batches never wait for each other.</summary>
+    public void MoveSeats(Transaction tx, IEnumerable<LineChange> changes)
+    {
+        foreach (var offering in changes.Where(change => change.SeatsFreed != 0).GroupBy(change => change.After.OfferingId).OrderBy(offering => offering.Key))
+            tx.Enqueue(MoveSeatsSql, offering.Key, offering.Sum(change => change.SeatsFreed));
+    }
+
+    public void TakeSeats(Transaction tx, LineChange enrolled) => tx.Enqueue(MoveSeatsSql, enrolled.After.OfferingId, enrolled.SeatsFreed);
+
+    private static void Insert(Transaction tx, Line line, byte[] digest, bool newTrack)
+    {
+        var student = Sql.Of(NpgsqlDbType.Uuid, line.StudentId);
+        if (newTrack)
+            tx.Enqueue(InsertTrackSql, line.TrackId, line.Country, line.Wcn, Sql.Of(NpgsqlDbType.Uuid, line.StudentId));
+        tx.Enqueue(InsertLineSql, line.Id, line.Country, line.TrackId, student, line.Headcount, line.OfferingId, line.OfferingVersion,
+            line.FundingProgram, line.FundingAccount, line.FiscalYear, LineStates.Text(line.State), line.ReportDate, line.StartDate, line.EndDate, line.TuitionRate,
+            Sql.Of(NpgsqlDbType.Text, line.Price?.Currency), Sql.Of(NpgsqlDbType.Bigint, line.Price?.Units), Sql.Of(NpgsqlDbType.Integer, line.Price?.Nanos),
+            Sql.Of(NpgsqlDbType.Date, line.QuotedOn), line.JudgedIn, line.Version, digest, line.RecordedAt);
+        foreach (var hold in line.Holds)
+            tx.Enqueue(InsertHoldSql, line.Id, Holds.Text(hold.Cause), hold.SourceId, hold.Since);
+        foreach (var id in line.ExternalIds)
+            tx.Enqueue(InsertExternalIdSql, id.Source, id.Id, line.Id, line.Country);
+    }
+
+    private static void Update(Transaction tx, Line before, Line line, byte[] digest)
+    {
+        tx.Enqueue(UpdateLineSql, line.Id, LineStates.Text(line.State), Sql.Of(NpgsqlDbType.Text, line.CancelCause is { } cause ? CancelCauses.Text(cause) : null),
+            Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn), line.JudgedIn, line.Version, digest, line.ChangedAt);
+        if (line.TrackBegunOn is { } begun && begun != before.TrackBegunOn)
+            tx.Enqueue(BeginTrackSql, line.TrackId, begun);
+        if (Holds.Same(before.Holds, line.Holds))
+            return;
+        tx.Enqueue(DeleteHoldsSql, line.Id);
+        foreach (var hold in line.Holds)
+            tx.Enqueue(InsertHoldSql, line.Id, Holds.Text(hold.Cause), hold.SourceId, hold.Since);
+    }
+
+    private static async Task<List<Line>> ReadLinesAsync(NpgsqlCommand command, CancellationToken cancel)
+    {
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        return await ReadLinesAsync(reader, cancel);
+    }
+
+    private static async Task<List<Line>> ReadLinesAsync(NpgsqlDataReader reader, CancellationToken cancel)
+    {
+        List<Line> lines = [];
+        while (await reader.ReadAsync(cancel))
+            lines.Add(ReadLine(reader));
+        return lines;
+    }
+
+    private static Line ReadLine(NpgsqlDataReader r) => new()
+    {
+        Id = r.GetGuid(0),
+        Country = r.GetString(1),
+        TrackId = r.GetGuid(2),
+        Wcn = r.GetString(3),
+        TrackBegunOn = OrNull<DateOnly>(r, 4),
+        StudentId = OrNull<Guid>(r, 5),
+        Headcount = r.GetInt32(6),
+        OfferingId = r.GetGuid(7),
+        OfferingVersion = r.GetInt64(8),
+        FundingProgram = r.GetString(9),
+        FundingAccount = r.GetString(10),
+        FiscalYear = r.GetInt32(11),
+        State = LineStates.Parse(r.GetString(12)),
+        CancelCause = r.IsDBNull(13) ? null : CancelCauses.Parse(r.GetString(13)),
+        ReportDate = r.GetFieldValue<DateOnly>(14),
+        StartDate = r.GetFieldValue<DateOnly>(15),
+        EndDate = r.GetFieldValue<DateOnly>(16),
+        ArrivedOn = OrNull<DateOnly>(r, 17),
+        StartedOn = OrNull<DateOnly>(r, 18),
+        TuitionRate = r.GetString(19),
+        Price = r.IsDBNull(20) ? null : new Price(r.GetString(20), r.GetInt64(21), r.GetInt32(22)),
+        QuotedOn = OrNull<DateOnly>(r, 23),
+        JudgedIn = r.GetInt64(24),
+        Judgement = r.IsDBNull(25) ? null : Judgement.Parser.ParseFrom(r.GetFieldValue<byte[]>(25)),
+        Version = r.GetInt64(26),
+        Digest = r.GetFieldValue<byte[]>(27),
+        RecordedAt = r.GetDateTime(28),
+        ChangedAt = r.GetDateTime(29),
+        Holds = ReadHolds(r),
+        ExternalIds = ReadExternalIds(r),
+    };
+
+    private static LineHold[] ReadHolds(NpgsqlDataReader r)
+    {
+        if (r.IsDBNull(30))
+            return [];
+        var (causes, sources, sinces) = (r.GetFieldValue<string[]>(30), r.GetFieldValue<string[]>(31), r.GetFieldValue<DateTime[]>(32));
+        var holds = new LineHold[causes.Length];
+        for (var i = 0; i < holds.Length; i++)
+            holds[i] = new LineHold(Holds.Parse(causes[i]), sources[i], sinces[i]);
+        return holds;
+    }
+
+    private static ExternalId[] ReadExternalIds(NpgsqlDataReader r)
+    {
+        if (r.IsDBNull(33))
+            return [];
+        var (sources, ids) = (r.GetFieldValue<string[]>(33), r.GetFieldValue<string[]>(34));
+        var external = new ExternalId[ids.Length];
+        for (var i = 0; i < external.Length; i++)
+            external[i] = new ExternalId { Source = sources[i], Id = ids[i] };
+        return external;
+    }
+
+    private static TrackRow ReadTrack(NpgsqlDataReader r) => new(r.GetString(0), OrNull<Guid>(r, 1), r.GetString(2), OrNull<DateOnly>(r, 3));
+
+    private static T? OrNull<T>(NpgsqlDataReader r, int ordinal) where T : struct => r.IsDBNull(ordinal) ? null : r.GetFieldValue<T>(ordinal);
+
+    private static NpgsqlParameter<T> Value<T>(T value) => new() { TypedValue = value };
+
+    private static NpgsqlParameter Countries(string[]? countries) => Sql.Of(NpgsqlDbType.Array | NpgsqlDbType.Text, countries);
+
+    private static void Add(NpgsqlBatch batch, string sql, params ReadOnlySpan<NpgsqlParameter> values)
+    {
+        var command = new NpgsqlBatchCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(value);
+        batch.BatchCommands.Add(command);
+    }
+}
