@@ -1,9 +1,17 @@
+using System.CommandLine;
+
 namespace Imet.Cli;
 
-/// <summary>Where the caller's token comes from: said on the command line, a file, the environment, or the local stack.</summary>
+/// <summary>Where the caller's token comes from: said on the command line, a file, the environment, or the local stack's own key.</summary>
 public static class BearerToken
 {
-    public static Func<string> From(string? given, FileInfo? file)
+    private const string Subject = "imet-cli";
+    private static readonly TimeSpan Lifetime = TimeSpan.FromHours(1);
+
+    public static Option<DirectoryInfo?> KeysOption() => new("--keys") { Description = "Folder with the signing key of a development stack. Else IMET_KEYS, else the local stack's.", HelpName = "FOLDER" };
+
+    /// <param name="scopes">What a token made with the stack's key allows: no more than the verb needs.</param>
+    public static Func<string> From(string? given, FileInfo? file, DirectoryInfo? keys, string[] scopes)
     {
         if (given is not null)
             return () => given;
@@ -11,10 +19,14 @@ public static class BearerToken
             return FromFile(file.FullName);
         if (Environment.GetEnvironmentVariable("IMET_TOKEN") is { Length: > 0 } set)
             return () => set;
-        if (LocalStack() is { } folder && File.Exists(Path.Combine(folder, "token")))
-            return FromFile(Path.Combine(folder, "token"));
-        throw new CouldNotRunException("No bearer token: give --token or --token-file, set IMET_TOKEN, or start the local stack with ./dev up.");
+        if (KeysFolder(keys) is null)
+            throw new CouldNotRunException("No bearer token: give --token or --token-file, set IMET_TOKEN, or start the local stack with ./dev up.");
+        var issuer = Issuer(keys);
+        return Renewed(Lifetime / 2, () => issuer.Mint(Subject, scopes, [], Tokens.Audiences, Lifetime));
     }
+
+    public static Tokens Issuer(DirectoryInfo? keys) => Tokens.Open(
+        KeysFolder(keys) ?? throw new CouldNotRunException("No signing key: start the local stack with ./dev up, or give --keys."), TimeProvider.System);
 
     /// <summary>The folder .imet of the local stack: here or in a folder above.</summary>
     public static string? LocalStack()
@@ -28,23 +40,30 @@ public static class BearerToken
         return null;
     }
 
-    // A token may be replaced while a long command runs: the file is read again when its time changes, looked at once a second at most.
+    private static string? KeysFolder(DirectoryInfo? named)
+    {
+        var folder = named?.FullName ?? Environment.GetEnvironmentVariable("IMET_KEYS") ?? (LocalStack() is { } stack ? Path.Combine(stack, "keys") : null);
+        return folder is not null && File.Exists(Path.Combine(folder, "signing.pem")) ? folder : null;
+    }
+
+    // A token may be replaced while a long command runs.
     private static Func<string> FromFile(string path)
     {
         if (!File.Exists(path))
             throw new CouldNotRunException($"There is no token file {path}.");
+        return Renewed(TimeSpan.FromSeconds(1), () => File.ReadAllText(path).Trim());
+    }
+
+    private static Func<string> Renewed(TimeSpan every, Func<string> make)
+    {
         var gate = new Lock();
-        var (token, written, looked) = (File.ReadAllText(path).Trim(), File.GetLastWriteTimeUtc(path), Environment.TickCount64);
+        var (token, made) = (make(), Environment.TickCount64);
         return () =>
         {
             lock (gate)
             {
-                if (Environment.TickCount64 - looked > 1000)
-                {
-                    looked = Environment.TickCount64;
-                    if (File.GetLastWriteTimeUtc(path) is var now && now != written && File.Exists(path))
-                        (token, written) = (File.ReadAllText(path).Trim(), now);
-                }
+                if (Environment.TickCount64 - made > every.TotalMilliseconds)
+                    (token, made) = (make(), Environment.TickCount64);
                 return token;
             }
         };

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
@@ -6,17 +7,21 @@ using Grpc.Net.Client.Configuration;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.V1;
+using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
 namespace Imet.Cli;
 
 /// <summary>Options of every verb that calls the services, and the connection that they describe.</summary>
-public sealed class ConnectionOptions
+/// <param name="scopes">What the verb needs, where its token is made with the local stack's key.</param>
+public sealed class ConnectionOptions(params string[] scopes)
 {
     public Option<Uri> Eligibility { get; } = Address("--eligibility", "IMET_ELIGIBILITY", "http://127.0.0.1:5101", "country-eligibility");
     public Option<Uri> Catalog { get; } = Address("--catalog", "IMET_CATALOG", "http://127.0.0.1:5102", "course-catalog");
     public Option<Uri> Enrollment { get; } = Address("--enrollment", "IMET_ENROLLMENT", "http://127.0.0.1:5103", "enrollment");
     public Option<string?> Token { get; } = new("--token") { Description = "Bearer token. Else --token-file, IMET_TOKEN, or the local stack's key in .imet." };
     public Option<FileInfo?> TokenFile { get; } = new("--token-file") { Description = "File with the bearer token; read again when it changes." };
+
+    public Option<DirectoryInfo?> Keys { get; } = BearerToken.KeysOption();
 
     public void AddTo(Command command)
     {
@@ -25,11 +30,12 @@ public sealed class ConnectionOptions
         command.Options.Add(Enrollment);
         command.Options.Add(Token);
         command.Options.Add(TokenFile);
+        command.Options.Add(Keys);
     }
 
     public Clients Open(ParseResult parsed) => new(
         parsed.GetRequiredValue(Eligibility), parsed.GetRequiredValue(Catalog), parsed.GetRequiredValue(Enrollment),
-        BearerToken.From(parsed.GetValue(Token), parsed.GetValue(TokenFile)));
+        BearerToken.From(parsed.GetValue(Token), parsed.GetValue(TokenFile), parsed.GetValue(Keys), scopes));
 
     private static Option<Uri> Address(string name, string variable, string local, string service) => new(name)
     {
@@ -42,6 +48,8 @@ public sealed class ConnectionOptions
 /// <summary>Clients of the three services: one channel each, as many HTTP/2 connections as the calls in flight need.</summary>
 public sealed class Clients : IAsyncDisposable
 {
+    private static readonly ServiceConfig Retries = PublishedRetries();
+
     private readonly GrpcChannel[] channels;
 
     public Clients(Uri eligibility, Uri catalog, Uri enrollment, Func<string> token)
@@ -82,24 +90,26 @@ public sealed class Clients : IAsyncDisposable
         return metadata;
     });
 
-    // The retry policy that protos/service-config.json ships to every client.
-    private static readonly ServiceConfig Retries = new()
+    // What protos/service-config.json tells every client about retries. One address needs no balancing.
+    private static ServiceConfig PublishedRetries()
     {
-        MethodConfigs =
+        using var stream = typeof(Clients).Assembly.GetManifestResourceStream("Imet.Cli.service-config.json")!;
+        using var published = JsonDocument.Parse(stream);
+        var retry = published.RootElement.GetProperty("methodConfig")[0].GetProperty("retryPolicy");
+        var throttling = published.RootElement.GetProperty("retryThrottling");
+        var policy = new RetryPolicy
         {
-            new MethodConfig
-            {
-                Names = { MethodName.Default },
-                RetryPolicy = new RetryPolicy
-                {
-                    MaxAttempts = 4,
-                    InitialBackoff = TimeSpan.FromMilliseconds(50),
-                    MaxBackoff = TimeSpan.FromSeconds(1),
-                    BackoffMultiplier = 3,
-                    RetryableStatusCodes = { StatusCode.Unavailable },
-                },
-            },
-        },
-        RetryThrottling = new RetryThrottlingPolicy { MaxTokens = 100, TokenRatio = 0.1 },
-    };
+            MaxAttempts = retry.GetProperty("maxAttempts").GetInt32(),
+            InitialBackoff = Duration.Parser.ParseJson(retry.GetProperty("initialBackoff").GetRawText()).ToTimeSpan(),
+            MaxBackoff = Duration.Parser.ParseJson(retry.GetProperty("maxBackoff").GetRawText()).ToTimeSpan(),
+            BackoffMultiplier = retry.GetProperty("backoffMultiplier").GetDouble(),
+        };
+        foreach (var code in retry.GetProperty("retryableStatusCodes").EnumerateArray())
+            policy.RetryableStatusCodes.Add(Enum.Parse<StatusCode>(code.GetString()!.Replace("_", "", StringComparison.Ordinal), ignoreCase: true));
+        return new ServiceConfig
+        {
+            MethodConfigs = { new MethodConfig { Names = { MethodName.Default }, RetryPolicy = policy } },
+            RetryThrottling = new RetryThrottlingPolicy { MaxTokens = throttling.GetProperty("maxTokens").GetInt32(), TokenRatio = throttling.GetProperty("tokenRatio").GetDouble() },
+        };
+    }
 }

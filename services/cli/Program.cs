@@ -8,6 +8,7 @@ var imet = new RootCommand("Imet: which country may train where, which classes t
 {
     Evaluate.Command(),
     ReplayCommand.Command(),
+    TokenCommand.Command(),
 };
 
 var parsed = imet.Parse(args);
