@@ -7,8 +7,6 @@ namespace Imet.CourseCatalog;
 /// <summary>Every rule of the catalogue. What a single field must look like stands in the contracts and is checked before; here is what needs more than one field, or the record.</summary>
 internal static class CatalogDecisions
 {
-    private const int NanosPerUnit = 1_000_000_000;
-
     public static Outcome<School> CheckNew(School school) => Checked(school, RepeatedIds("school", school.ExternalIds));
 
     public static Outcome<Course> CheckNew(Course course) => Checked(course, RepeatedIds("course", course.ExternalIds));
@@ -111,12 +109,8 @@ internal static class CatalogDecisions
             var path = $"{resource}.prices[{index}]";
             if (!rates.Add(price.Rate))
                 violations.Add(($"{path}.rate", "repeats an earlier one"));
-            if (price.Price.CurrencyCode is not { Length: 3 } currency || currency.AsSpan().ContainsAnyExceptInRange('A', 'Z'))
-                violations.Add(($"{path}.price.currency_code", "must be an ISO 4217 code: three capitals"));
-            if (price.Price.Units < 0)
-                violations.Add(($"{path}.price.units", "must not be negative"));
-            if (price.Price.Nanos is < 0 or >= NanosPerUnit)
-                violations.Add(($"{path}.price.nanos", "must be from 0 to 999,999,999"));
+            if (price.Price.Units < 0 || price.Price.Nanos < 0)
+                violations.Add(($"{path}.price", "must not be negative"));
         }
         return violations;
     }
