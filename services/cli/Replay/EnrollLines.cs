@@ -1,4 +1,5 @@
 using Google.Type;
+using Imet.CourseCatalog.V1;
 using Imet.Enrollment.V1;
 using static Imet.Enrollment.V1.EnrollmentService;
 
@@ -22,8 +23,7 @@ public sealed class EnrollLines(EnrollmentServiceClient enrollment, PatientCalls
             {
                 var request = Request(line, raw, occurrence, offering.Id);
                 var answer = await calls.AskAsync(options => enrollment.EnrollStudentAsync(request, options), stop);
-                // The external id is the row's: who holds it is this row, enrolled by a run whose request log is gone.
-                if (answer.Value is not null || answer.Reason == "EXTERNAL_ID_TAKEN")
+                if (answer.Value is not null || await IsThereAsync(request.ExternalIds[0], stop))
                     tally.Enrolled(line);
                 else if (answer.Reason == "INTERNAL")
                     tally.InError(line, answer.Message + string.Concat(answer.Facts.Select(fact => $" {fact.Key} {fact.Value}")));
@@ -32,6 +32,13 @@ public sealed class EnrollLines(EnrollmentServiceClient enrollment, PatientCalls
             }
             progress.Step();
         });
+    }
+
+    // The external id is the row's: who holds it is this row, enrolled by a run whose request log is gone. Its class may be full (with this very row) or begun by now, so any refusal is looked into.
+    private async Task<bool> IsThereAsync(ExternalId id, CancellationToken cancel)
+    {
+        var request = new GetTrainingLineRequest { ExternalId = id };
+        return (await calls.AskAsync(options => enrollment.GetTrainingLineAsync(request, options), cancel)).Value is not null;
     }
 
     private EnrollStudentRequest Request(ReportLine line, RawLine raw, int occurrence, string offeringId)
