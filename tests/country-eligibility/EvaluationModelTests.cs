@@ -46,9 +46,9 @@ public sealed class EvaluationModelTests
     private static readonly Gen<Spec> Specs = Gen.Select(Gen.Bool, Some(Programs), Some(Kinds), Some(Places), (except, programs, kinds, places) => new Spec(except, programs, kinds, places));
 
     private static readonly Gen<Ban> Bans =
-        from effect in Gen.OneOfConst(Effect.PauseTraining, Effect.Hold, Effect.Suspend)
+        from effect in Choose(Effect.PauseTraining, Effect.Hold, Effect.Suspend)
         from scope in Specs
-        from windUp in Gen.OneOfConst(WindUp.FinishBegun, WindUp.None)
+        from windUp in Choose(WindUp.FinishBegun, WindUp.None)
         from begin in Days
         from length in Gen.Int[1, 200].Nullable()
         from announced in Days
@@ -60,10 +60,10 @@ public sealed class EvaluationModelTests
     private static readonly Gen<Case> Cases =
         from bans in Bans.Array[0, 4]
         from eases in Gen.Select(Gen.Int[0, 3], Specs, Days, Days, Days, (ban, scope, begin, announced, known) => new Ease(ban, scope, begin, announced, known)).Array[0, 3]
-        from program in Gen.OneOfConst<string?>([.. Programs, null])
-        from kind in Gen.OneOfConst<TrainingKind?>(TrainingKind.Classroom, TrainingKind.Operational, null)
-        from place in Gen.OneOfConst<Place?>(Place.UnitedStates, Place.InCountry, null)
-        from stage in Gen.OneOfConst(Stage.New, Stage.Continuing, Stage.InTraining)
+        from program in Choose<string?>([.. Programs, null])
+        from kind in Choose<TrainingKind?>(TrainingKind.Classroom, TrainingKind.Operational, null)
+        from place in Choose<Place?>(Place.UnitedStates, Place.InCountry, null)
+        from stage in Choose(Stage.New, Stage.Continuing, Stage.InTraining)
         from begun in Days
         from act in Days.Nullable()
         from start in Gen.Int[0, 900].Nullable()
@@ -206,7 +206,9 @@ public sealed class EvaluationModelTests
         from place in one.Facts.Place is { } l ? [l] : Places
         select one with { Facts = one.Facts with { Program = program, Kind = kind, Place = place } };
 
-    private static Gen<T[]?> Some<T>(T[] values) => Gen.OneOf(Gen.Const((T[]?)null), Gen.OneOfConst(values).Array[1, 2].Select(some => (T[]?)some));
+    private static Gen<T> Choose<T>(params T[] values) => Gen.Int[0, values.Length - 1].Select(index => values[index]);
+
+    private static Gen<T[]?> Some<T>(T[] values) => Gen.Select(Gen.Bool, Choose(values).Array[1, 2], (set, some) => set ? some : null);
 
     private static Guid Id(int number) => new(number, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
