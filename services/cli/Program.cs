@@ -2,12 +2,16 @@ using System.CommandLine;
 using Grpc.Core;
 using Imet.Cli;
 using Imet.Cli.Replay;
+using Imet.Cli.Seeding;
+using Imet.Cli.Touring;
 
 // One line a verb. A verb is a file (or a folder) of its own with a static Command(); its action returns the exit code.
 var imet = new RootCommand("Imet: which country may train where, which classes there are, and who has a seat in them.")
 {
     Evaluate.Command(),
     ReplayCommand.Command(),
+    SeedCommand.Command(),
+    TourCommand.Command(),
     TokenCommand.Command(),
 };
 

@@ -1,0 +1,23 @@
+using Imet.Local;
+using Imet.Testing;
+
+namespace Imet.SystemTests;
+
+/// <summary>The command line as users run it: the built program in a process of its own, against a test's stack.</summary>
+public static class Command
+{
+    public static async Task<(int Code, string Output)> RunAsync(Servers servers, TestStack stack, CancellationToken cancel, params string[] arguments)
+    {
+        var own = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));
+        var program = Path.Combine(own.Parent!.Parent!.FullName, "Imet.Cli", own.Name, "imet.dll");
+        return await Processes.TryRunAsync(House.Dotnet, [program, .. arguments], servers.Folder, new Dictionary<string, string?>
+        {
+            ["IMET_ELIGIBILITY"] = stack.CountryEligibility[0].Address,
+            ["IMET_CATALOG"] = stack.CourseCatalog[0].Address,
+            ["IMET_ENROLLMENT"] = stack.Enrollment[0].Address,
+            ["IMET_TOKEN"] = stack.Anybody("test.replay").Token,
+            ["IMET_KEYS"] = Path.GetDirectoryName(servers.Tokens.KeysFile),
+            ["IMET_AMQP"] = stack.Broker,
+        }, "", cancel);
+    }
+}

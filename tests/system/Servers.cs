@@ -1,0 +1,4 @@
+using Imet.Testing;
+using Xunit;
+
+[assembly: AssemblyFixture(typeof(Servers))]
