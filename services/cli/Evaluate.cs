@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
-using Imet.Cli.Replay;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Spectre.Console;

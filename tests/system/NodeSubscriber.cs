@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
 using Imet.Testing;
 using Xunit;
@@ -74,7 +75,7 @@ public sealed class NodeSubscriber : IAsyncDisposable
             var e = json.RootElement;
             var version = e.GetProperty("aggregateversion");
             var delivery = new Delivery(Text("source"), Guid.Parse(Text("id")), Text("type"), Text("subject"),
-                version.ValueKind == JsonValueKind.Number ? version.GetInt64() : long.Parse(version.GetString()!, System.Globalization.CultureInfo.InvariantCulture));
+                version.ValueKind == JsonValueKind.Number ? version.GetInt64() : long.Parse(version.GetString()!, CultureInfo.InvariantCulture));
             lock (received)
                 received.Add(delivery);
 

@@ -53,7 +53,7 @@ public static class TourCommand
         tell.Say("Try it (reflection is on, so a gRPC client needs no files):");
         tell.Verbatim("");
         tell.Verbatim("export IMET_TOKEN=$(./dev token --subject me --scopes \"eligibility.read catalog.read enrollment.read\")");
-        tell.Verbatim("./dev evaluate --country NER --program IMET");
+        tell.Verbatim("./dev evaluate NER --program IMET");
         tell.Verbatim($"grpcurl -plaintext -H \"authorization: Bearer $IMET_TOKEN\" -d '{{\"page_size\": 5}}' {people.Catalog.Authority} imet.coursecatalog.v1.CourseCatalogService/ListOfferings");
     }
 }
