@@ -102,12 +102,14 @@ public static class Processes
     public static ProcessId StartDetached(string program, IEnumerable<string> arguments, string folder, string log, IReadOnlyDictionary<string, string?> environment)
     {
         var start = new ProcessStartInfo("/bin/sh") { WorkingDirectory = folder, UseShellExecute = false };
-        string[] shell = ["-c", "log=$1; shift; exec setsid \"$@\" >>\"$log\" 2>&1 </dev/null", "sh", log, program, .. arguments];
+        // A shell such as dash drops variables whose names are not its own kind of word (Peers__country-eligibility__Address): env hands them over. None of them is a secret.
+        var odd = environment.Where(setting => setting.Value is not null && !setting.Key.All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '_')).ToList();
+        string[] shell = ["-c", "log=$1; shift; exec setsid env \"$@\" >>\"$log\" 2>&1 </dev/null", "sh", log, .. odd.Select(setting => $"{setting.Key}={setting.Value}"), program, .. arguments];
         foreach (var argument in shell)
         {
             start.ArgumentList.Add(argument);
         }
-        foreach (var (name, value) in environment)
+        foreach (var (name, value) in environment.Except(odd))
         {
             start.Environment[name] = value;
         }
