@@ -130,16 +130,18 @@ public sealed class Tour(People people, OutsideSubscriber outside, TimeProvider 
         var notBegun = await EnrollAsync(desk, ahead, cancel);
         tell.Say($"Thailand has one officer in training ({Name(begun)}) and one who is to come ({Name(ahead)}).");
 
+        // From tomorrow: who starts today has begun before it, and may finish.
+        var from = today.AddDays(1);
         var restriction = new Restriction
         {
             Country = "THA",
             LegalBasis = "COUP_7008",
             Effect = Effect.Suspend,
             Scope = await ScopeAsync(cancel),
-            EffectiveFrom = today.ToProto(),
+            EffectiveFrom = from.ToProto(),
         };
         var proposed = await ProposeAsync(new() { Document = $"Exercise memorandum {run}, not a real document", Reason = "Exercise of the tour: a suspension as after a military coup.", Restrictions = { restriction } }, cancel);
-        tell.Asked($"{Proposer.Subject} proposes: SUSPEND Thailand under COUP_7008 from {today.Text()}");
+        tell.Asked($"{Proposer.Subject} proposes: SUSPEND Thailand under COUP_7008 from {from.Text()}");
         var self = await AttemptAsync(async () => await people.As(Approver with { Subject = Proposer.Subject }).CountryEligibility.ApproveDecisionAsync(Approval(proposed), cancellationToken: cancel));
         tell.Answered($"{Proposer.Subject} tries to approve it too: {(self is null ? "approved" : $"{Words(self.Code)} {self.Reason}")}");
         tell.Promise(self?.Reason == "SELF_APPROVAL", "nobody approves a decision of his own");
@@ -168,7 +170,7 @@ public sealed class Tour(People people, OutsideSubscriber outside, TimeProvider 
         finally
         {
             // The country is left clean even when the tour is stopped here.
-            await LiftAsync(restrictionId, CancellationToken.None);
+            await LiftAsync(restrictionId, from, CancellationToken.None);
         }
         var after = await MayAsync(desk, "THA", ahead, cancel);
         tell.Promise(after.Outcome == Outcome.Eligible, "Thailand is eligible again");
@@ -305,14 +307,14 @@ public sealed class Tour(People people, OutsideSubscriber outside, TimeProvider 
 
     private static ApproveDecisionRequest Approval(Decision decision) => new ApproveDecisionRequest { DecisionId = decision.Id, Etag = decision.Etag }.WithNewRequestId();
 
-    private async Task LiftAsync(string restrictionId, CancellationToken cancel)
+    private async Task LiftAsync(string restrictionId, DateOnly from, CancellationToken cancel)
     {
         tell.Asked($"{Proposer.Subject} proposes to lift it, {Approver.Subject} approves");
         var lift = await ProposeAsync(new()
         {
             Document = $"End of exercise {run}, not a real document",
             Reason = "The exercise is over.",
-            Lifts = { new Lift { RestrictionId = restrictionId, EffectiveFrom = today.ToProto() } },
+            Lifts = { new Lift { RestrictionId = restrictionId, EffectiveFrom = from.ToProto() } },
         }, cancel);
         var approved = await people.As(Approver).CountryEligibility.ApproveDecisionAsync(Approval(lift), cancellationToken: cancel);
         var revision = approved.Revisions.Single(each => each.Country == "THA").Revision;
