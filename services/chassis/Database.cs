@@ -22,7 +22,8 @@ public static class DatabaseRegistration
         .AddSingleton(settings)
         .AddSingleton(provider => Database.CreateSource(settings))
         .AddSingleton<Signals>()
-        .AddSingleton<Database>();
+        .AddSingleton<Database>()
+        .AddSingleton<Writes>();
 }
 
 public sealed class Database(NpgsqlDataSource source, DatabaseSettings settings, Signals signals, TimeProvider clock)

@@ -213,7 +213,6 @@ public sealed partial class ServiceHost
             ConnectionString = _settings.ConnectionString("Database:ConnectionString"),
             MaximumConnections = _settings.Number("Database:MaximumConnections", 32, 2, 500),
         });
-        Services.AddSingleton<Writes>();
         Services.AddSingleton(ReadPageKey());
         Services.AddSingleton(provider => new Pages(provider.GetRequiredService<PageKey>(), provider.GetRequiredService<TimeProvider>()));
         var token = _settings.TextOrNull("Auth:TokenFile");
@@ -225,6 +224,7 @@ public sealed partial class ServiceHost
         Services.AddRelay(new RelaySettings { Broker = broker, Exchange = $"imet.{_service}.v1", RequiredRoutes = _requiredRoutes });
         Services.AddConsumers(new ConsumerSettings { Broker = broker });
         Services.AddDueWork(new DueWorkSettings());
+        Services.AddHousekeeping(new HousekeepingSettings());
         Services.AddHealth(new HealthSettings
         {
             House = _house,

@@ -1,0 +1,5 @@
+global using Xunit;
+
+using Imet.Testing;
+
+[assembly: AssemblyFixture(typeof(Servers))]
