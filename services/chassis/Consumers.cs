@@ -41,7 +41,6 @@ internal sealed partial class Consumers(
 {
     private const string InboxSql = "insert into inbox (consumer, event_id) values (@queue, @Id) on conflict do nothing";
 
-    private static readonly ActivitySource Activities = new("Imet");
     private static readonly TimeSpan MostPatience = TimeSpan.FromSeconds(5);
 
     protected override async Task ExecuteAsync(CancellationToken stopping)
@@ -107,7 +106,7 @@ internal sealed partial class Consumers(
     private async Task ReceiveAsync(string queue, IEventConsumer consumer, byte[] body, CancellationToken stopping)
     {
         var (e, parent) = CloudEvents.Read(body);
-        using var activity = Activities.StartActivity($"receive {e.Type}", ActivityKind.Consumer, parent);
+        using var activity = Telemetry.Source.StartActivity($"receive {e.Type}", ActivityKind.Consumer, parent);
         for (var failures = 1; ; failures++)
         {
             try
@@ -123,14 +122,14 @@ internal sealed partial class Consumers(
             }
             catch (Exception trouble) when (trouble is not UnreadableEventException && !stopping.IsCancellationRequested)
             {
-                LogWaiting(trouble, e.Id, e.Type, failures);
+                LogWaiting(e.Id, e.Type, failures, Faults.Describe(trouble));
                 await Task.Delay(BackOff.After(failures, MostPatience), stopping);
             }
         }
     }
 
-    [LoggerMessage(LogLevel.Warning, "Event {EventId} ({Type}) waits after attempt {Attempt}")]
-    private partial void LogWaiting(Exception e, Guid eventId, string type, int attempt);
+    [LoggerMessage(LogLevel.Warning, "Event {EventId} ({Type}) waits after attempt {Attempt}: {Fault}")]
+    private partial void LogWaiting(Guid eventId, string type, int attempt, string fault);
 
     // Its content is read from the bytes: MassTransit needs a type to deliver.
     private sealed record AnyEvent;

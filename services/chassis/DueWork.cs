@@ -94,7 +94,7 @@ internal sealed partial class DueWorker(
     private const string FailedSql = "update due_work set leased_until = now() + $4, last_error = $5 where kind = $1 and key = $2 and lease = $3";
 
     private const string MeasureSql = """
-        select kind, count(*) as pending, extract(epoch from now() - min(added_at))::float8 as oldest
+        select kind, count(*) as pending, extract(epoch from now() - min(greatest(added_at, due_at)))::float8 as oldest
         from due_work where due_at <= @Now group by kind
         """;
 
@@ -146,7 +146,7 @@ internal sealed partial class DueWorker(
         catch (Exception e)
         {
             var patience = working.IsCancellationRequested ? TimeSpan.Zero : BackOff.After(claim.Attempts, MostPatience);
-            LogFailed(e, claim.Kind, claim.Key, claim.Attempts, patience);
+            LogFailed(claim.Kind, claim.Key, claim.Attempts, patience, Faults.Describe(e));
             // If even this can't be written, the lease ends by itself.
             await ((Task)WriteAsync(tx => tx.Enqueue(FailedSql, claim.Kind, claim.Key, claim.Lease, patience, e.GetType().Name)))
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -189,7 +189,7 @@ internal sealed partial class DueWorker(
             }
             catch (Exception e) when (!until.IsCancellationRequested)
             {
-                LogDatabaseAway(e.Message);
+                LogDatabaseAway(Faults.Describe(e));
                 await Task.Delay(4 * Poll, until).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch
@@ -201,11 +201,11 @@ internal sealed partial class DueWorker(
 
     private static KeyValuePair<string, object?> Tag(string kind) => new("kind", kind);
 
-    [LoggerMessage(LogLevel.Warning, "Due work {Kind} of {Key} failed at attempt {Attempt}, again in {Patience}")]
-    private partial void LogFailed(Exception e, string kind, string key, int attempt, TimeSpan patience);
+    [LoggerMessage(LogLevel.Warning, "Due work {Kind} of {Key} failed at attempt {Attempt}, again in {Patience}: {Fault}")]
+    private partial void LogFailed(string kind, string key, int attempt, TimeSpan patience, string fault);
 
-    [LoggerMessage(LogLevel.Warning, "Due work waits: {Reason}")]
-    private partial void LogDatabaseAway(string reason);
+    [LoggerMessage(LogLevel.Warning, "Due work waits: {Fault}")]
+    private partial void LogDatabaseAway(string fault);
 
     private sealed record Claim
     {

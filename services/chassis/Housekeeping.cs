@@ -45,7 +45,7 @@ internal sealed partial class Housekeeping(Database database, HousekeepingSettin
             }
             catch (Exception e) when (!stopping.IsCancellationRequested)
             {
-                LogLater(e.Message);
+                LogLater(Faults.Describe(e));
             }
             catch
             {
@@ -67,6 +67,6 @@ internal sealed partial class Housekeeping(Database database, HousekeepingSettin
             await Task.Delay(100, cancel);
     }
 
-    [LoggerMessage(LogLevel.Warning, "Old rows stay until the next round: {Reason}")]
-    private partial void LogLater(string reason);
+    [LoggerMessage(LogLevel.Warning, "Old rows stay until the next round: {Fault}")]
+    private partial void LogLater(string fault);
 }

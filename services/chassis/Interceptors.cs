@@ -101,7 +101,7 @@ internal static partial class Faults
         : Refusal.Of(CommonReason.Cancelled, "The caller cancelled the call.");
 
     // A database's text may quote a value, and a value may tell who a person is: state and names are enough to find the fault.
-    private static string Describe(Exception e) => string.Join('\n', new[]
+    internal static string Describe(Exception e) => string.Join('\n', new[]
     {
         e is PostgresException p ? $"{nameof(PostgresException)}: {p.SqlState} {p.SchemaName}.{p.TableName} {p.ColumnName} {p.ConstraintName}" : $"{e.GetType()}: {e.Message}",
         e.StackTrace,

@@ -65,17 +65,19 @@ internal sealed class Publisher : IAsyncDisposable
     public async Task<Delivery[]> PublishAsync(IReadOnlyList<Outgoing> messages)
     {
         using var limit = new CancellationTokenSource(Limit);
-        var wave = new Wave(messages, await _channel.GetNextPublishSequenceNumberAsync(limit.Token));
-        lock (_gate)
-            _wave = wave;
+        var wave = new Wave(messages);
         try
         {
+            wave.First = await _channel.GetNextPublishSequenceNumberAsync(limit.Token);
+            lock (_gate)
+                _wave = wave;
             foreach (var message in messages)
                 await _channel.BasicPublishAsync(_exchange, message.RoutingKey, mandatory: true, Properties(message), message.Body, limit.Token);
             await wave.Settled.Task.WaitAsync(limit.Token);
         }
-        catch (Exception e) when (e is OperationCanceledException or RabbitMQ.Client.Exceptions.RabbitMQClientException or IOException or ObjectDisposedException)
+        catch (Exception)
         {
+            // Too slow or cut off, which the client says in many ways; either way what is not settled is unknown, and the next publisher sends it again.
             _broken = true;
         }
         lock (_gate)
@@ -140,11 +142,13 @@ internal sealed class Publisher : IAsyncDisposable
         return Task.CompletedTask;
     }
 
-    private sealed class Wave(IReadOnlyList<Outgoing> messages, ulong first)
+    private sealed class Wave(IReadOnlyList<Outgoing> messages)
     {
         private readonly bool[] _settled = new bool[messages.Count];
         private int _open = messages.Count;
         private int _lowest;
+
+        public ulong First { get; set; }
 
         public Delivery[] Outcomes { get; } = new Delivery[messages.Count];
 
@@ -163,7 +167,7 @@ internal sealed class Publisher : IAsyncDisposable
 
         public void Settle(ulong tag, bool multiple, Delivery delivery)
         {
-            var last = (int)(tag - first);
+            var last = (int)(tag - First);
             for (var i = multiple ? _lowest : last; i <= last; i++)
             {
                 if (_settled[i])

@@ -3,6 +3,7 @@ using Imet.Options.V1;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Imet.Chassis;
 
@@ -32,7 +33,7 @@ internal sealed partial class Relay(
 {
     private const int BatchSize = 500;
     private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(250);
-    private static readonly TimeSpan MostPatience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan MostPatience = TimeSpan.FromSeconds(5);
     // The longest wave takes five seconds more, and a holder silent for ten loses its session.
     private static readonly TimeSpan BatchLimit = TimeSpan.FromSeconds(2);
 
@@ -50,7 +51,7 @@ internal sealed partial class Relay(
             }
             catch (Exception e) when (!stopping.IsCancellationRequested)
             {
-                LogSessionLost(e);
+                LogSessionLost(Faults.Describe(e));
                 await Task.Delay(Poll, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             catch
@@ -87,7 +88,7 @@ internal sealed partial class Relay(
             while (!stopping.IsCancellationRequested)
             {
                 if (chores.IsDue("partitions", TimeSpan.FromHours(1)))
-                    await session.ExtendAsync(stopping);
+                    await ExtendAsync(session, stopping);
                 if (chores.IsDue("beat", settings.HeartbeatEvery))
                     await session.BeatAsync(Beat, database.Service, clock, stopping);
                 if (chores.IsDue("backlog", TimeSpan.FromSeconds(5)))
@@ -182,6 +183,19 @@ internal sealed partial class Relay(
         return waves;
     }
 
+    // There are two months to get this done, and a default partition after that: nothing waits for it.
+    private async Task ExtendAsync(OutboxSession session, CancellationToken stopping)
+    {
+        try
+        {
+            await session.ExtendAsync(stopping);
+        }
+        catch (PostgresException e)
+        {
+            LogNotExtended(e.SqlState);
+        }
+    }
+
     private OutboundEvent Beat((long Beat, Guid Epoch, long Position) state) => new()
     {
         AggregateId = database.Service,
@@ -217,8 +231,11 @@ internal sealed partial class Relay(
     [LoggerMessage(LogLevel.Information, "Sending the events of schema {Schema}")]
     private partial void LogActive(string schema);
 
-    [LoggerMessage(LogLevel.Warning, "The relay lost its session; another replica may take over")]
-    private partial void LogSessionLost(Exception e);
+    [LoggerMessage(LogLevel.Warning, "The relay lost its session, another replica may take over: {Fault}")]
+    private partial void LogSessionLost(string fault);
+
+    [LoggerMessage(LogLevel.Warning, "Partitions of the outbox could not be made ahead ({State}); tried again in an hour")]
+    private partial void LogNotExtended(string state);
 
     [LoggerMessage(LogLevel.Warning, "{Aggregate} is stopped at event {EventId}: {Outcome}, attempt {Attempt}")]
     private partial void LogStopped(string aggregate, Guid eventId, Delivery outcome, int attempt);
@@ -319,7 +336,8 @@ internal sealed class RelayMeasures
         _published = meter.CreateCounter<long>("imet.outbox.published", description: "Events confirmed by the broker");
         _unrouted = meter.CreateCounter<long>("imet.outbox.unrouted", description: "Events confirmed that no queue wanted");
         _failed = meter.CreateCounter<long>("imet.outbox.failed", description: "Attempts to send that will be repeated");
-        _delay = meter.CreateHistogram<double>("imet.outbox.delay", "s", "From the change to the broker's confirm");
+        _delay = meter.CreateHistogram<double>("imet.outbox.delay", "s", "From the change to the broker's confirm",
+            advice: new InstrumentAdvice<double> { HistogramBucketBoundaries = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60] });
         meter.CreateObservableGauge("imet.outbox.pending", () => Pending, description: "Events not yet sent, as the active relay counts them");
         meter.CreateObservableGauge("imet.outbox.oldest_age", () => OldestSeconds, "s", "Age of the oldest event not yet sent");
         meter.CreateObservableGauge("imet.outbox.stopped_aggregates", () => Stopped, description: "Aggregates whose next event can't be sent");
