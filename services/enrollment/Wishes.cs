@@ -1,5 +1,4 @@
 using System.Globalization;
-using Google.Type;
 using Imet.Chassis;
 using Imet.Enrollment.V1;
 using Imet.Options.V1;
@@ -9,15 +8,13 @@ namespace Imet.Enrollment;
 /// <summary>Requests as values, checked as far as no knowledge of the world is needed.</summary>
 public static class Wishes
 {
-    private const int NanosPerUnit = 1_000_000_000;
-
     public static Outcome<Wish> Of(EnrollStudentRequest request)
     {
         var refusal = Refusal.Of(CommonReason.InvalidFields, "The request is not complete or not consistent.");
         if (request.WhoCase == EnrollStudentRequest.WhoOneofCase.None)
             refusal = refusal.Field("student_id", "Give student_id or headcount.");
-        if (request.QuotedPrice is { } quoted && !IsPrice(quoted))
-            refusal = refusal.Field("quoted_price", "Must have a currency of three capitals and an amount that is not negative, nanos from 0 to 999,999,999.");
+        if (request.QuotedPrice is { Units: < 0 } or { Nanos: < 0 })
+            refusal = refusal.Field("quoted_price", "Must not be negative.");
         if (request is { StartDate: { } start, EndDate: { } end } && end.ToDateOnly() < start.ToDateOnly())
             refusal = refusal.Field("end_date", "Must not be before start_date.");
         if (refusal.Fields.Count > 0)
@@ -41,7 +38,4 @@ public static class Wishes
 
     /// <summary>A worksheet control number: seven digits, more when ten million are used up.</summary>
     public static string Wcn(long number) => number.ToString("D7", CultureInfo.InvariantCulture);
-
-    private static bool IsPrice(Money money) =>
-        money.CurrencyCode is [>= 'A' and <= 'Z', >= 'A' and <= 'Z', >= 'A' and <= 'Z'] && money.Units >= 0 && money.Nanos is >= 0 and < NanosPerUnit;
 }

@@ -1,0 +1,172 @@
+using Dapper;
+using Grpc.Core;
+using Google.Rpc;
+using Imet.Chassis;
+using Imet.CountryEligibility.V1;
+using Imet.CourseCatalog.V1;
+using Imet.Enrollment.V1;
+using Imet.Testing;
+using Npgsql;
+using Xunit;
+
+[assembly: AssemblyFixture(typeof(Servers))]
+
+namespace Imet.Enrollment.Tests;
+
+/// <summary>The three services with somebody who schedules classes, two who decide about countries and one who enrolls.</summary>
+public sealed class World(TestStack stack) : IAsyncDisposable
+{
+    private readonly Dictionary<string, string> _courses = [];
+
+    public TestStack Stack => stack;
+    public TestCaller Officer { get; } = stack.Anybody("officer");
+    public TestCaller Minister { get; } = stack.Anybody("minister");
+    public static DateOnly Today => Washington.Today(TimeProvider.System);
+
+    public static async Task<World> StartAsync(Servers servers, CancellationToken cancel, params (string Name, string Value)[] settings) =>
+        new(await TestStack.StartAsync(servers, new TestStackOptions { Settings = settings.ToDictionary(setting => setting.Name, setting => (string?)setting.Value) }, cancel));
+
+    public async Task<Offering> ScheduleAsync(int capacity, int startsIn = 30, int? reportsIn = null, int days = 60, TrainingKind kind = TrainingKind.Classroom, string host = "")
+    {
+        var version = await CourseVersionAsync(kind);
+        var offering = new Offering
+        {
+            CourseVersionId = version,
+            StartDate = Today.AddDays(startsIn).ToProto(),
+            EndDate = Today.AddDays(startsIn + days).ToProto(),
+            ReportDate = reportsIn is { } report ? Today.AddDays(report).ToProto() : null,
+            Capacity = capacity,
+            HostCountry = host,
+        };
+        return (await Officer.CourseCatalog.CreateOfferingAsync(new CreateOfferingRequest { RequestId = NewId(), Offering = offering })).Offering;
+    }
+
+    public static EnrollStudentRequest Wish(Offering offering, string country, int headcount = 1) => new()
+    {
+        RequestId = NewId(),
+        Country = country,
+        Headcount = headcount,
+        OfferingId = offering.Id,
+        Funding = new Funding { Program = "IMET", Account = "IMET-1", FiscalYear = Washington.FiscalYear(Today) },
+    };
+
+    public async Task<TrainingLine> EnrollAsync(EnrollStudentRequest wish) => (await Officer.Enrollment.EnrollStudentAsync(wish)).Line;
+
+    public Task<TrainingLine> EnrollAsync(Offering offering, string country, int headcount = 1) => EnrollAsync(Wish(offering, country, headcount));
+
+    public async Task<TrainingLine> ArriveAsync(TrainingLine line, int daysAgo) => (await Officer.Enrollment.ReportArrivalAsync(
+        new ReportArrivalRequest { RequestId = NewId(), LineId = line.Id, ArrivedOn = Today.AddDays(-daysAgo).ToProto() })).Line;
+
+    public async Task<TrainingLine> StartTrainingAsync(TrainingLine line, int daysAgo = 0) => (await Officer.Enrollment.ReportStartAsync(
+        new ReportStartRequest { RequestId = NewId(), LineId = line.Id, StartedOn = Today.AddDays(-daysAgo).ToProto() })).Line;
+
+    public async Task<string> StudentAsync(string country, string surname = "Somchai") => (await Officer.Enrollment.RegisterStudentAsync(
+        new RegisterStudentRequest { RequestId = NewId(), Student = new Student { Country = country, Personal = new PersonalData { Surname = surname } } })).Student.Id;
+
+    /// <summary>One proposes, another approves; gives the id of the restriction.</summary>
+    public async Task<string> RestrictAsync(string country, Effect effect, Scope? scope = null)
+    {
+        var restriction = new Restriction { Country = country, LegalBasis = "COUP_7008", Effect = effect, EffectiveFrom = Today.ToProto(), Scope = scope };
+        var decision = await ApproveAsync(new Decision { Document = "Memorandum", Reason = "A coup.", Restrictions = { restriction } });
+        return decision.Restrictions[0].Id;
+    }
+
+    public Task<Decision> LiftAsync(string restrictionId) => ApproveAsync(new Decision
+    {
+        Document = "Memorandum",
+        Reason = "An election.",
+        Lifts = { new Lift { RestrictionId = restrictionId, EffectiveFrom = Today.ToProto() } },
+    });
+
+    public async Task<TrainingLine> GetAsync(string lineId) => (await Officer.Enrollment.GetTrainingLineAsync(new GetTrainingLineRequest { LineId = lineId })).Line;
+
+    public Task<TrainingLine> WhenAsync(TrainingLine line, Func<TrainingLine, bool> isSo, CancellationToken cancel) =>
+        Eventually.GetAsync(async () => await GetAsync(line.Id) is var now && isSo(now) ? now : null, cancel);
+
+    public async Task<OfferingSeats> SeatsAsync(Offering offering) =>
+        (await Officer.Enrollment.GetOfferingSeatsAsync(new GetOfferingSeatsRequest { OfferingId = offering.Id })).Seats;
+
+    public async Task<IReadOnlyList<LineHistoryEntry>> HistoryAsync(TrainingLine line) =>
+        (await Officer.Enrollment.GetLineHistoryAsync(new GetLineHistoryRequest { LineId = line.Id })).Entries;
+
+    public async Task<T> SqlAsync<T>(string sql, object? values = null)
+    {
+        await using var connection = new NpgsqlConnection(stack.Database.Administrator);
+        return (await connection.ExecuteScalarAsync<T>(sql, values))!;
+    }
+
+    public static string NewId() => Guid.CreateVersion7().ToString();
+
+    public static async Task<(StatusCode Code, string Reason, RpcException Error)> RefusedAsync(Task call)
+    {
+        var e = await Assert.ThrowsAsync<RpcException>(() => call);
+        return (e.StatusCode, e.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason ?? "", e);
+    }
+
+    public ValueTask DisposeAsync() => stack.DisposeAsync();
+
+    private async Task<Decision> ApproveAsync(Decision decision)
+    {
+        var proposed = (await Officer.CountryEligibility.ProposeDecisionAsync(new ProposeDecisionRequest { RequestId = NewId(), Decision = decision })).Decision;
+        var request = new ApproveDecisionRequest { RequestId = NewId(), DecisionId = proposed.Id, Etag = proposed.Etag };
+        var approved = await Minister.CountryEligibility.ApproveDecisionAsync(request);
+        // A replica answers from its picture of the record, which follows within moments.
+        foreach (var revision in approved.Revisions)
+            await Eventually.TrueAsync(() => IsSeenAsync(revision), CancellationToken.None);
+        return approved.Decision;
+    }
+
+    private async Task<bool> IsSeenAsync(CountryRevision revision)
+    {
+        try
+        {
+            var question = new EvaluateEligibilityRequest { Question = new Question { Country = revision.Country }, MinRevision = revision.Revision };
+            return (await Officer.CountryEligibility.EvaluateEligibilityAsync(question)).Verdict.Revision >= revision.Revision;
+        }
+        catch (RpcException e) when (e.StatusCode == StatusCode.Unavailable)
+        {
+            return false;
+        }
+    }
+
+    private async Task<string> CourseVersionAsync(TrainingKind kind)
+    {
+        lock (_courses)
+        {
+            if (_courses.TryGetValue($"{kind}", out var known))
+                return known;
+        }
+        var course = await Officer.CourseCatalog.CreateCourseAsync(new CreateCourseRequest { RequestId = NewId(), Course = new Course { MaslNumber = $"B{Guid.NewGuid():N}"[..12].ToUpperInvariant() } });
+        var version = new CourseVersion
+        {
+            CourseId = course.Course.Id,
+            FiscalYear = Washington.FiscalYear(Today),
+            Title = $"{kind} course",
+            TrainingKind = kind,
+            Prices = { new TuitionPrice { Rate = "GRANT", Price = new Google.Type.Money { CurrencyCode = "USD", Units = 1000, Nanos = 250_000_000 } } },
+        };
+        var id = (await Officer.CourseCatalog.CreateCourseVersionAsync(new CreateCourseVersionRequest { RequestId = NewId(), CourseVersion = version })).CourseVersion.Id;
+        lock (_courses)
+        {
+            return _courses[$"{kind}"] = id;
+        }
+    }
+}
+
+[CollectionDefinition(Name)]
+public sealed class InOneWorld : ICollectionFixture<SharedWorld>
+{
+    public const string Name = "In one world";
+}
+
+/// <summary>One world for all tests that leave its services as they are. Each test takes countries of its own.</summary>
+public sealed class SharedWorld(Servers servers) : IAsyncLifetime
+{
+    private World? _world;
+
+    public World World => _world ?? throw new InvalidOperationException("Not started.");
+
+    public async ValueTask InitializeAsync() => _world = await World.StartAsync(servers, CancellationToken.None);
+
+    public ValueTask DisposeAsync() => _world?.DisposeAsync() ?? ValueTask.CompletedTask;
+}
