@@ -1,67 +1,53 @@
-using System.Globalization;
-using System.Text.RegularExpressions;
-
 namespace Imet.Local;
 
-/// <summary>Where the server programs of this machine are.</summary>
-public static partial class Programs
+/// <summary>Gets the server programs from the system's packages, where that is allowed.</summary>
+internal static class Install
 {
-    public const int OldestPostgres = 15;
-    public static readonly Version OldestRabbitMq = new(3, 10);
+    // Debian starts a service when its package is installed. For that time a policy forbids it; one that is there already is put back,
+    // also on the next run if this one was killed.
+    private const string Script = """
+        set -e
+        policy=/usr/sbin/policy-rc.d
+        restore() { rm -f "$policy"; if [ -e "$policy.imet" ]; then mv "$policy.imet" "$policy"; fi; }
+        if grep -qs '^# imet$' "$policy"; then restore; fi
+        if [ -e "$policy" ]; then mv "$policy" "$policy.imet"; fi
+        trap restore EXIT
+        trap 'exit 1' INT TERM HUP
+        printf '#!/bin/sh\n# imet\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get install -y -q --no-install-recommends "$@" || { apt-get update -q; apt-get install -y -q --no-install-recommends "$@"; }
+        """;
 
-    private static readonly string[] RabbitMqRoots = ["/usr/lib/rabbitmq/lib", "/usr/local/lib/rabbitmq/lib", "/opt", "/usr/local"];
-
-    public static bool IsRoot { get; } = Native.EffectiveUser() == 0;
-
-    /// <summary>The folder of initdb and postgres, or a message that says what to install.</summary>
-    public static string PostgresBin() => FindPostgres()?.Folder
-        ?? throw new StackException($"PostgreSQL {OldestPostgres} or newer is not installed. Debian, Ubuntu: apt-get install postgresql");
-
-    /// <summary>The folder of the rabbitmq-server script inside the package: the wrapper on PATH changes user and refuses most.</summary>
-    public static string RabbitMqSbin() => FindRabbitMq()?.Folder
-        ?? throw new StackException($"RabbitMQ {OldestRabbitMq} or newer is not installed. Debian, Ubuntu: apt-get install rabbitmq-server");
-
-    public static (string Folder, int Version)? FindPostgres() => First(
-        Folders("/usr/lib/postgresql", "*", "bin").Concat(Folders("/usr", "pgsql-*", "bin")).Concat(Folders("/opt/homebrew/opt", "postgresql@*", "bin"))
-            .Concat(OnPath("postgres"))
-            .Where(folder => File.Exists(Path.Combine(folder, "initdb")) && File.Exists(Path.Combine(folder, "postgres")))
-            .Select(folder => (folder, Version: PostgresVersion(folder)))
-            .Where(p => p.Version >= OldestPostgres).OrderByDescending(p => p.Version));
-
-    public static (string Folder, Version Version)? FindRabbitMq() => First(
-        RabbitMqRoots.SelectMany(root => Folders(root, "rabbitmq_server-*", "sbin"))
-            .Where(folder => File.Exists(Path.Combine(folder, "rabbitmq-server")))
-            .Select(folder => (folder, Version: Number(Path.GetFileName(Path.GetDirectoryName(folder))!)))
-            .Where(r => r.Version >= OldestRabbitMq).OrderByDescending(r => r.Version));
-
-    private static T? First<T>(IEnumerable<T> found) where T : struct => found.Select(f => (T?)f).FirstOrDefault();
-
-    private static IEnumerable<string> Folders(string root, string pattern, string below) =>
-        Directory.Exists(root) ? Directory.EnumerateDirectories(root, pattern).Select(d => Path.Combine(d, below)) : [];
-
-    private static IEnumerable<string> OnPath(string program) =>
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Where(d => d.Length > 0 && File.Exists(Path.Combine(d, program)))
-            .Select(d => Path.GetDirectoryName(new FileInfo(Path.Combine(d, program)).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? Path.Combine(d, program))!);
-
-    private static int PostgresVersion(string folder)
+    public static async Task MissingAsync(CancellationToken cancel)
     {
-        // The folder's name saves a process: /usr/lib/postgresql/15/bin.
-        var digits = Digits().Match(Path.GetFileName(Path.GetDirectoryName(folder)!));
-        if (digits.Success)
-        {
-            return int.Parse(digits.Value, CultureInfo.InvariantCulture);
-        }
-        using var process = System.Diagnostics.Process.Start(
-            new System.Diagnostics.ProcessStartInfo(Path.Combine(folder, "postgres"), ["--version"]) { RedirectStandardOutput = true })!;
-        var said = Digits().Match(process.StandardOutput.ReadToEnd());
-        return said.Success ? int.Parse(said.Value, CultureInfo.InvariantCulture) : 0;
+        var missing = Missing();
+        if (missing.Length == 0)
+            return;
+        string[]? shell = !OperatingSystem.IsLinux() || !File.Exists("/usr/bin/apt-get") ? null : Programs.IsRoot ? ["sh"] : await MayBecomeRootAsync(cancel) ? ["sudo", "-n", "sh"] : null;
+        if (shell is null)
+            throw new StackException($"Missing on this machine: {Wanted()}. Install it, e.g. as root: apt-get install {string.Join(' ', missing)}");
+
+        Console.WriteLine($"Installing {string.Join(", ", missing)} from the system's packages (their services are not started) ...");
+        var (code, output) = await Processes.TryRunAsync(shell[0], [.. shell[1..], "-c", Script, "sh", .. missing], "/", new Dictionary<string, string?>(), "", cancel);
+        if (Missing().Length > 0)
+            throw new StackException($"Still missing: {Wanted()}. apt-get install {string.Join(' ', missing)} ended with {code}:\n{string.Join('\n', output.TrimEnd().Split('\n').TakeLast(10))}");
     }
 
-    private static Version Number(string name) => Version.TryParse(DottedNumber().Match(name).Value, out var version) ? version : new Version(0, 0);
+    private static string[] Missing() =>
+    [
+        .. Programs.FindPostgres() is null ? ["postgresql"] : Array.Empty<string>(),
+        .. Programs.FindRabbitMq() is null ? ["rabbitmq-server"] : Array.Empty<string>(),
+        .. File.Exists("/usr/share/zoneinfo/America/New_York") ? Array.Empty<string>() : ["tzdata"],
+    ];
 
-    [GeneratedRegex(@"\d+")]
-    private static partial Regex Digits();
+    private static string Wanted() => string.Join(", ", Missing().Select(package => package switch
+    {
+        "postgresql" => $"PostgreSQL {Programs.OldestPostgres} or newer",
+        "rabbitmq-server" => $"RabbitMQ {Programs.OldestRabbitMq} or newer",
+        _ => "the time zone database",
+    }));
 
-    [GeneratedRegex(@"\d+\.\d+(\.\d+)?")]
-    private static partial Regex DottedNumber();
+    private static async Task<bool> MayBecomeRootAsync(CancellationToken cancel) => Programs.OnPath("sudo").Any()
+        && (await Processes.TryRunAsync("sudo", ["-n", "true"], "/", new Dictionary<string, string?>(), "", cancel)).Code == 0;
 }

@@ -10,7 +10,7 @@ public sealed class Postgres(string folder, int port, string password, IReadOnly
     private ProcessId? process = ProcessId.Read(Path.Combine(folder, "pid"));
 
     public int Port => port;
-    public string Log => Path.Combine(folder, "log");
+    public string Log { get; init; } = Path.Combine(folder, "log");
     public ProcessId? Process => process;
     /// <summary>Told of the process right after its start, before it is ready.</summary>
     public Action<ProcessId>? Started { get; init; }
@@ -74,6 +74,17 @@ public sealed class Postgres(string folder, int port, string password, IReadOnly
         command.Parameters.Clear();
         command.CommandText = await reader.ReadToEndAsync(cancel);
         await command.ExecuteNonQueryAsync(cancel);
+    }
+
+    public async Task EnsureDatabaseAsync(string name, CancellationToken cancel)
+    {
+        try
+        {
+            await CreateDatabaseAsync(name, "template1", cancel);
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.DuplicateDatabase)
+        {
+        }
     }
 
     public async Task CreateDatabaseAsync(string name, string template, CancellationToken cancel)

@@ -156,6 +156,17 @@ public static class Processes
         }
     }
 
+    /// <summary>Runs a program in this terminal to its end.</summary>
+    public static async Task<int> RunInForegroundAsync(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string?> environment, CancellationToken cancel)
+    {
+        var start = new ProcessStartInfo(program, arguments) { UseShellExecute = false };
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
+        using var process = Process.Start(start)!;
+        await process.WaitForExitAsync(cancel);
+        return process.ExitCode;
+    }
+
     public static string Tail(string log, int lines) =>
         File.Exists(log) ? string.Join('\n', File.ReadLines(log).TakeLast(lines)) : "";
 }

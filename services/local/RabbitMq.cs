@@ -18,7 +18,7 @@ public sealed class RabbitMq(string folder, RabbitMqPorts ports, string password
     private ProcessId? epmd = ProcessId.Read(Path.Combine(folder, "epmd.pid"));
 
     public int Port => ports.Amqp;
-    public string Log => Path.Combine(folder, "log");
+    public string Log { get; init; } = Path.Combine(folder, "log");
     public ProcessId? Process => process;
     /// <summary>Told of each process right after its start, before the node is up.</summary>
     public Action<ProcessId>? Started { get; init; }
