@@ -1,5 +1,4 @@
 using System.Collections.Frozen;
-using System.Diagnostics.Metrics;
 using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
@@ -27,15 +26,14 @@ public sealed class EligibilitySnapshot : IDisposable
     private readonly TimeProvider _clock;
     private readonly SemaphoreSlim _oneRefresh = new(1, 1);
     private readonly Signal _changed = new();
-    private readonly Meter _meter = new("Imet.CountryEligibility");
     private volatile Picture? _picture;
     private long _refreshedAt;
 
     public EligibilitySnapshot(Database database, EligibilityStore store, TimeProvider clock)
     {
         (_database, _store, _clock) = (database, store, clock);
-        _meter.CreateObservableGauge("imet.eligibility.snapshot.age", () => Age.TotalSeconds, "s", "Time since this replica last saw the record.");
-        _meter.CreateObservableGauge("imet.eligibility.snapshot.revision", () => _picture?.Revision ?? 0, description: "The record's revision as this replica sees it.");
+        Telemetry.Meter.CreateObservableGauge("imet.eligibility.snapshot.age", () => Age.TotalSeconds, "s", "Time since this replica last saw the record.");
+        Telemetry.Meter.CreateObservableGauge("imet.eligibility.snapshot.revision", () => _picture?.Revision ?? 0, description: "The record's revision as this replica sees it.");
     }
 
     private TimeSpan Age => _picture is null ? TimeSpan.MaxValue : _clock.GetElapsedTime(Volatile.Read(ref _refreshedAt));
@@ -87,11 +85,7 @@ public sealed class EligibilitySnapshot : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        _oneRefresh.Dispose();
-        _meter.Dispose();
-    }
+    public void Dispose() => _oneRefresh.Dispose();
 
     private Task<Picture> LoadAsync(CancellationToken cancel) => _database.SnapshotAsync(async connection =>
     {

@@ -131,7 +131,7 @@ public static class Evaluation
         if (restriction.EffectiveTo is { } to)
             AddLater(to);
         if (question.Stage is Stage.Continuing or Stage.InTraining && restriction.WindUp == WindUp.FinishBegun)
-            AddLater(restriction.WindUpLast.AddDays(1));
+            AddLater(restriction.WindUpLast < restriction.BegunBefore ? restriction.BegunBefore : restriction.WindUpLast.AddDays(1));
         foreach (var lift in country.Lifts)
         {
             if (lift.RestrictionId == restriction.Id && view.Sees(lift.AnnouncedOn, lift.KnownFrom) && lift.Scope.Match(question).Coverage != Coverage.NotCovered)
