@@ -103,7 +103,7 @@ public sealed class EvaluationModelTests
             last = outcome;
         }
         return true;
-    }, iter: 500, print: Print);
+    }, iter: 1_000, print: Print);
 
     private static Verdict Ask(Case one, int on)
     {

@@ -1,11 +1,11 @@
 using Grpc.Core;
 using Imet.Chassis;
-using Imet.Cli;
 using Imet.CountryEligibility.V1;
 using Imet.Local;
 using Imet.Testing;
 using Npgsql;
 using Xunit;
+using Tokens = Imet.Cli.Tokens;
 using Client = Imet.CountryEligibility.V1.CountryEligibilityService.CountryEligibilityServiceClient;
 
 [assembly: AssemblyFixture(typeof(Servers))]
