@@ -59,7 +59,7 @@ internal sealed record AuthenticationSettings
 internal static class AuthenticationRegistration
 {
     // Symmetric algorithms are left out on purpose: with them whoever may check a token may also make one.
-    private static readonly string[] Algorithms = [SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.RsaSha256, SecurityAlgorithms.RsaSsaPssSha256];
+    public static readonly string[] Algorithms = [SecurityAlgorithms.EcdsaSha256, SecurityAlgorithms.RsaSha256, SecurityAlgorithms.RsaSsaPssSha256];
 
     public static IServiceCollection AddTokens(this IServiceCollection services, AuthenticationSettings settings)
     {
@@ -165,13 +165,13 @@ internal sealed class TokenHandler(AuthenticationSettings settings, SigningKeys?
         var result = await base.ValidateTokenAsync(token, validationParameters);
         if (result is not { IsValid: true, SecurityToken: JsonWebToken jwt })
         {
-            Telemetry.TokenRefused(result.Exception);
+            Telemetry.TokenRefused(!CanReadToken(token) || AuthenticationRegistration.Algorithms.Contains(ReadJsonWebToken(token).Alg), result.Exception);
             return result;
         }
 
         if (Refuse(jwt, now) is { } refusal)
         {
-            Telemetry.TokenRefused(refusal);
+            Telemetry.TokenRefused(algorithmAllowed: true, refusal);
             return new TokenValidationResult { IsValid = false, Exception = refusal };
         }
 

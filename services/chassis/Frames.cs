@@ -20,6 +20,8 @@ internal sealed partial class Frames(RequestDelegate next, FrameLimits limits, I
     private const string Timeout = "grpc-timeout";
     private const string Status = "grpc-status";
 
+    private static readonly string TimeIsUp = Convert.ToBase64String(Faults.TimeIsUp.ToStatus().ToByteArray());
+
     /// <summary>Set by the interceptor: the message was read, so that what comes after is not about bytes.</summary>
     internal sealed class Reached
     {
@@ -87,12 +89,22 @@ internal sealed partial class Frames(RequestDelegate next, FrameLimits limits, I
             asked = timeout;
         }
 
+        context.Response.OnStarting(ExplainDeadline, context.Response);
         if (grpc?.Method.Type is not MethodType.Unary || asked <= limits.Deadline)
             return null;
         if (asked is null)
             Telemetry.DeadlineMissing(method);
         context.Request.Headers[Timeout] = $"{limits.Deadline.TotalMilliseconds.ToString("F0", CultureInfo.InvariantCulture)}m";
         return null;
+    }
+
+    // The framework ends a call at its deadline by itself, with a status and no details.
+    private static Task ExplainDeadline(object state)
+    {
+        var headers = ((HttpResponse)state).Headers;
+        if (headers[Status] == "4" && !headers.ContainsKey(StatusDetails.Header))
+            headers[StatusDetails.Header] = TimeIsUp;
+        return Task.CompletedTask;
     }
 
     internal static bool TryParseTimeout(ReadOnlySpan<char> text, out TimeSpan timeout)

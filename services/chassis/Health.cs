@@ -23,13 +23,15 @@ internal sealed partial class Readiness(HealthCheckService checks, IHostApplicat
 {
     public const string Deep = "deep";
     public const string Ready = "ready";
+    public const string Live = "live";
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan EveryUntilReady = TimeSpan.FromMilliseconds(100);
 
     private volatile string _why = "starting";
+    private volatile bool _stopping;
 
     /// <summary>Why not; empty = ready.</summary>
-    public string Why => lifetime.ApplicationStopping.IsCancellationRequested ? "stopping" : _why;
+    public string Why => _stopping || lifetime.ApplicationStopping.IsCancellationRequested ? "stopping" : _why;
 
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
         Task.FromResult(Why is { Length: > 0 } why ? HealthCheckResult.Unhealthy(why) : HealthCheckResult.Healthy());
@@ -38,9 +40,12 @@ internal sealed partial class Readiness(HealthCheckService checks, IHostApplicat
 
     public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    // Runs before anything stops, when readiness already says no.
-    public Task StoppingAsync(CancellationToken cancellationToken) =>
-        settings.DrainDelay > TimeSpan.Zero ? Task.Delay(settings.DrainDelay, clock, cancellationToken) : Task.CompletedTask;
+    // Runs before anything stops.
+    public Task StoppingAsync(CancellationToken cancellationToken)
+    {
+        _stopping = true;
+        return settings.DrainDelay > TimeSpan.Zero ? Task.Delay(settings.DrainDelay, clock, cancellationToken) : Task.CompletedTask;
+    }
 
     public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -126,20 +131,21 @@ internal static class HealthRegistration
         services.AddHostedService(provider => provider.GetRequiredService<Readiness>());
         services.AddHealthChecks()
             .Add(new HealthCheckRegistration("database", provider => provider.GetRequiredService<DatabaseReadiness>(), HealthStatus.Unhealthy, [Readiness.Deep], TimeSpan.FromSeconds(5)))
+            .AddCheck(Readiness.Live, static () => HealthCheckResult.Healthy(), [Readiness.Live])
             .Add(new HealthCheckRegistration(Readiness.Ready, provider => provider.GetRequiredService<Readiness>(), HealthStatus.Unhealthy, [Readiness.Ready]));
         services.AddGrpcHealthChecks(options =>
         {
             options.Services.Clear();
             options.Services.Map("", context => context.Tags.Contains(Readiness.Ready));
             options.Services.Map("ready", context => context.Tags.Contains(Readiness.Ready));
-            options.Services.Map("live", _ => false);
+            options.Services.Map("live", context => context.Tags.Contains(Readiness.Live));
         });
         // Tells those who watch; the check itself looks at a field.
         services.Configure<HealthCheckPublisherOptions>(options =>
         {
             options.Delay = TimeSpan.FromSeconds(1);
             options.Period = TimeSpan.FromSeconds(1);
-            options.Predicate = check => check.Tags.Contains(Readiness.Ready);
+            options.Predicate = check => check.Tags.Contains(Readiness.Ready) || check.Tags.Contains(Readiness.Live);
         });
         return services;
     }

@@ -41,7 +41,7 @@ internal sealed class CallInterceptor(Requests requests, ILogger<CallInterceptor
     private void Begin<TRequest>(TRequest request, ServerCallContext context)
     {
         context.GetHttpContext().Features.Set(Frames.Reached.Mark);
-        CallInProgress.Enter(context);
+        CallInProgress.Enter(context.Deadline, context.CancellationToken);
         if (requests.Check((IMessage)request!) is { } refusal)
             throw refusal.ToException();
     }
@@ -54,12 +54,14 @@ internal sealed record CallInProgress(DateTime Deadline, CancellationToken Cance
 
     public static CallInProgress? Current => Ambient.Value;
 
-    public static void Enter(ServerCallContext context) => Ambient.Value = new CallInProgress(context.Deadline, context.CancellationToken);
+    public static void Enter(DateTime deadline, CancellationToken cancel) => Ambient.Value = new CallInProgress(deadline, cancel);
 }
 
 /// <summary>What an exception is to a caller: never its text.</summary>
 internal static partial class Faults
 {
+    public static Refusal TimeIsUp => Refusal.Of(CommonReason.DeadlineExceeded, "The call took longer than its deadline.");
+
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(250);
 
     public static Refusal ToRefusal(Exception e, DateTime? deadline, ILogger log, string method, CancellationToken cancel)
@@ -97,7 +99,7 @@ internal static partial class Faults
         e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled or StatusCode.DeadlineExceeded } or PostgresException { SqlState: PostgresErrorCodes.QueryCanceled };
 
     private static Refusal Ended(DateTime? deadline) => deadline <= DateTime.UtcNow
-        ? Refusal.Of(CommonReason.DeadlineExceeded, "The call took longer than its deadline.")
+        ? TimeIsUp
         : Refusal.Of(CommonReason.Cancelled, "The caller cancelled the call.");
 
     // A database's text may quote a value, and a value may tell who a person is: state and names are enough to find the fault.

@@ -35,13 +35,13 @@ public static class Telemetry
 
     internal static void DeadlineMissing(string method) => WithoutDeadline.Add(1, new KeyValuePair<string, object?>("method", method));
 
-    internal static void TokenRefused(Exception? why) => Tokens.Add(1, new KeyValuePair<string, object?>("why", why switch
+    internal static void TokenRefused(bool algorithmAllowed, Exception? why) => Tokens.Add(1, new KeyValuePair<string, object?>("why", why switch
     {
+        _ when !algorithmAllowed => "algorithm",
         SecurityTokenInvalidLifetimeException => "lifetime",
         SecurityTokenExpiredException or SecurityTokenNotYetValidException or SecurityTokenNoExpirationException => "time",
         SecurityTokenInvalidAudienceException => "audience",
         SecurityTokenInvalidIssuerException => "issuer",
-        SecurityTokenInvalidAlgorithmException => "algorithm",
         SecurityTokenInvalidSignatureException => "signature",
         _ => "other",
     }));
@@ -80,6 +80,8 @@ public static class Telemetry
         builder.Logging.AddFilter("Microsoft", LogLevel.Warning);
         // What a caller sent wrongly is no error of ours, and what is an error of ours is logged by the interceptor, with its correlation id.
         builder.Logging.AddFilter("Grpc", LogLevel.None);
+        // Readiness tells of changes; this would tell every look.
+        builder.Logging.AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
         // It logs bits of messages with its exceptions.
         builder.Logging.AddFilter("MassTransit", LogLevel.None);
         builder.Logging.AddConfiguration(builder.Configuration.GetSection("Logging"));
