@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Text.Json;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
@@ -40,9 +41,18 @@ public sealed class ConnectionOptions(params string[] scopes)
     private static Option<Uri> Address(string name, string variable, string local, string service) => new(name)
     {
         Description = $"Address of {service}. Else {variable}, else {local}.",
-        DefaultValueFactory = _ => new Uri(Environment.GetEnvironmentVariable(variable) ?? local),
+        DefaultValueFactory = result => ToUri(Environment.GetEnvironmentVariable(variable) ?? local, variable, result),
+        CustomParser = result => ToUri(result.Tokens[0].Value, name, result),
         HelpName = "URI",
     };
+
+    public static Uri ToUri(string text, string named, ArgumentResult result)
+    {
+        if (Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https")
+            return uri;
+        result.AddError($"{named} must be an http or https address, not {text}.");
+        return new Uri("http://127.0.0.1:1");
+    }
 }
 
 /// <summary>Clients of the three services: one channel each, as many HTTP/2 connections as the calls in flight need.</summary>

@@ -33,6 +33,7 @@ public static class ReplayCommand
         {
             Description = "Metrics of the services, for events_published. Else those of the local stack, ports 5201 to 5203.",
             HelpName = "URI",
+            CustomParser = result => [.. result.Tokens.Select(token => ConnectionOptions.ToUri(token.Value, "--metrics", result))],
             DefaultValueFactory = _ => [new("http://127.0.0.1:5201/metrics"), new("http://127.0.0.1:5202/metrics"), new("http://127.0.0.1:5203/metrics")],
         };
         InRange(years, 0, 150);
