@@ -139,7 +139,7 @@ internal sealed partial class Relay(
             if (outcome == Delivery.Returned)
                 settlement.Unrouted.Add(e.Id);
             _stopped.Remove(e.Key);
-            measures.Sent(outcome == Delivery.Returned, e.Age + took);
+            measures.Sent(e.Type, outcome == Delivery.Returned, e.Age + took);
             return true;
         }
         settlement.Failed.Add((e.Id, outcome switch
@@ -349,9 +349,9 @@ internal sealed class RelayMeasures
     public double OldestSeconds { get; set; }
     public int Stopped { get; set; }
 
-    public void Sent(bool unrouted, TimeSpan delay)
+    public void Sent(string type, bool unrouted, TimeSpan delay)
     {
-        _published.Add(1);
+        _published.Add(1, new KeyValuePair<string, object?>("type", type));
         if (unrouted)
             _unrouted.Add(1);
         _delay.Record(delay.TotalSeconds);

@@ -94,7 +94,7 @@ public sealed class CatalogLoad(CourseCatalogServiceClient catalog, PatientCalls
                 Capacity = seats,
                 Location = offering.Place ?? "",
                 HostCountry = offering.Place is null ? "" : Spellings.HostCountry(offering.Place) ?? "",
-                ExternalIds = { Names.Offering(offering, years) },
+                ExternalIds = { Names.Offering(offering, seats, years) },
             },
         };
         request.RequestId = Names.RequestId(request);

@@ -25,9 +25,12 @@ public static class Names
 
     public static ExternalId Course(CourseKey course) => Id(MaslReference(course));
 
-    /// <summary>Moved by other years it is another class.</summary>
-    public static ExternalId Offering(OfferingKey offering, int years) => Id(Digest(32, "offering", offering.Course.Title, offering.Course.School ?? "", offering.Place ?? "",
-        offering.Start.ToString("O", CultureInfo.InvariantCulture), offering.End.ToString("O", CultureInfo.InvariantCulture), Text(years)));
+    /// <summary>
+    /// Moved by other years it is another class. So it is with another number of seats, which a file says that has more or fewer rows of it (a part of a report, a corrected one): a class that an earlier file
+    /// filled would refuse the rows that are new.
+    /// </summary>
+    public static ExternalId Offering(OfferingKey offering, int seats, int years) => Id(Digest(32, "offering", offering.Course.Title, offering.Course.School ?? "", offering.Place ?? "",
+        offering.Start.ToString("O", CultureInfo.InvariantCulture), offering.End.ToString("O", CultureInfo.InvariantCulture), Text(seats), Text(years)));
 
     /// <summary>All cells of the row, and which of its true repeats it is (1, 2, ...): in these reports each repeat is one more student.</summary>
     public static ExternalId Line(RawLine row, int occurrence, int years) => Id(Digest(32, ["line", .. row.Cells, Text(occurrence), Text(years)]));

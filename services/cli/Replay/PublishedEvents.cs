@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Imet.Cli.Replay;
 
 /// <summary>
-/// How many events the services' relays sent while a replay ran, by their own counters: all events of that time, their heartbeats and other callers' among them. Sampled each second, since a counter starts
+/// How many events the services' relays sent while a replay ran, by their own counters: all events of that time but heartbeats, other callers' among them. Sampled each second, since a counter starts
 /// anew when its service does: what was sent between the last sample and a kill is not counted.
 /// </summary>
 public sealed class PublishedEvents(IReadOnlyList<Uri> metrics) : IDisposable
@@ -69,13 +69,15 @@ public sealed class PublishedEvents(IReadOnlyList<Uri> metrics) : IDisposable
         {
             // A service that has sent nothing yet has no such line.
             var text = await http.GetStringAsync(address, cancel);
-            return text.Split('\n').Where(line => line.StartsWith(Counter, StringComparison.Ordinal)).Sum(Value);
+            return text.Split('\n').Where(IsCounted).Sum(Value);
         }
         catch (Exception e) when (e is HttpRequestException or FormatException || (e is TaskCanceledException && !cancel.IsCancellationRequested))
         {
             return null;
         }
     }
+
+    private static bool IsCounted(string line) => line.StartsWith(Counter, StringComparison.Ordinal) && !line.Contains("Heartbeat\"", StringComparison.Ordinal);
 
     // name{labels} value [milliseconds]
     private static long Value(string line) => (long)double.Parse(line[(line.LastIndexOf('}') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries)

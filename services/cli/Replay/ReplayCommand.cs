@@ -54,7 +54,7 @@ public static class ReplayCommand
                 Metrics = parsed.GetRequiredValue(metrics),
                 Errors = parsed.GetValue(errors),
             };
-            var (summary, errorsFile) = await run.RunAsync(clients, cancel);
+            var (summary, programs, errorsFile) = await run.RunAsync(clients, cancel);
             if (parsed.GetValue(output) == "json")
             {
                 Console.WriteLine(summary.ToJson());
@@ -64,7 +64,7 @@ public static class ReplayCommand
                 var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
                 if (Console.IsOutputRedirected)
                     console.Profile.Width = 160;
-                summary.Write(console, errorsFile);
+                summary.Write(console, programs, errorsFile);
             }
             return summary.InError > 0 ? ExitCode.SomeInError : ExitCode.Done;
         });

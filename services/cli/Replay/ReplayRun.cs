@@ -12,7 +12,7 @@ public sealed record ReplayRun
     public required IReadOnlyList<Uri> Metrics { get; init; }
     public FileInfo? Errors { get; init; }
 
-    public async Task<(ReplaySummary Summary, string ErrorsFile)> RunAsync(Clients clients, CancellationToken cancel)
+    public async Task<(ReplaySummary Summary, IReadOnlyDictionary<string, ProgramTally> Programs, string ErrorsFile)> RunAsync(Clients clients, CancellationToken cancel)
     {
         var clock = Stopwatch.StartNew();
         var file = ReportFile.Open(Report.FullName);
@@ -46,9 +46,8 @@ public sealed record ReplayRun
             Countries = plan.Countries.Count,
             Seconds = Math.Round(seconds, 2),
             EventsPublished = counting ? await published.DrainedAsync(cancel) : null,
-            Programs = tally.Programs,
         };
-        return (summary, errors.Path);
+        return (summary, tally.Programs, errors.Path);
 
         async Task WorkAsync()
         {

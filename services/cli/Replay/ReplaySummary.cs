@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Spectre.Console;
 
 namespace Imet.Cli.Replay;
@@ -21,19 +20,16 @@ public sealed record ReplaySummary
     /// <summary>Null when the services' metrics could not be read.</summary>
     public required long? EventsPublished { get; init; }
 
-    [JsonIgnore]
-    public required IReadOnlyDictionary<string, ProgramTally> Programs { get; init; }
-
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
-    public void Write(IAnsiConsole console, string errorsFile)
+    public void Write(IAnsiConsole console, IReadOnlyDictionary<string, ProgramTally> programs, string errorsFile)
     {
         var table = new Table().Border(TableBorder.Simple).AddColumn("program").ShowFooters();
         foreach (var heading in (string[])["rows", "enrolled", "seats", "refused", "in error"])
             table.AddColumn(new TableColumn(heading).RightAligned());
-        foreach (var (name, program) in Programs)
+        foreach (var (name, program) in programs)
             table.AddRow(Markup.Escape(name), Text(program.Rows), Text(program.Enrolled), Text(program.Seats), Text(program.Refused), Text(program.InError));
         string[] totals = ["all", Text(Rows), Text(Enrolled), Text(Seats), Text(Refused.Values.Sum()), Text(InError)];
         for (var i = 0; i < totals.Length; i++)

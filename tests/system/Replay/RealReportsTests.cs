@@ -2,7 +2,7 @@ using System.Globalization;
 using Imet.Cli.Replay;
 using Xunit;
 
-namespace Imet.System.Tests.Replay;
+namespace Imet.SystemTests.Replay;
 
 /// <summary>The parser against five real years, where they lie beside the checkout (../shared/data/fmtr; else in IMET_SHARED).</summary>
 public sealed class RealReportsTests(ITestOutputHelper output)

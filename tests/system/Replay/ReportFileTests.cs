@@ -2,7 +2,7 @@ using Imet.Cli;
 using Imet.Cli.Replay;
 using Xunit;
 
-namespace Imet.System.Tests.Replay;
+namespace Imet.SystemTests.Replay;
 
 public sealed class ReportFileTests : IDisposable
 {

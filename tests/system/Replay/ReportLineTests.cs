@@ -2,7 +2,7 @@ using Imet.Cli.Replay;
 using Imet.CourseCatalog.V1;
 using Xunit;
 
-namespace Imet.System.Tests.Replay;
+namespace Imet.SystemTests.Replay;
 
 public sealed class ReportLineTests
 {
