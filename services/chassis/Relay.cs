@@ -98,6 +98,8 @@ internal sealed partial class Relay(
                 // Not given up half-way by a stop: what was confirmed is also written down.
                 var (next, more) = await session.AdvanceAsync(settled, Stopped(), publisher is null ? 0 : BatchSize, CancellationToken.None);
                 settled = publisher is null ? new Settlement() : await PublishAsync(publisher, next);
+                if (!settled.IsEmpty)
+                    await Failpoints.HitAsync("relay.between-confirm-and-mark");
                 if (settled.IsEmpty && !(more && publisher is not null))
                     await signals.Outbox.WaitAsync(Poll, stopping);
             }
@@ -105,7 +107,7 @@ internal sealed partial class Relay(
         }
         finally
         {
-            measures.Active = false;
+            measures.Rest();
             await leading.CancelAsync();
             await listening;
         }
@@ -348,6 +350,9 @@ internal sealed class RelayMeasures
     public long Pending { get; set; }
     public double OldestSeconds { get; set; }
     public int Stopped { get; set; }
+
+    /// <summary>Another replica counts from now on.</summary>
+    public void Rest() => (Active, Pending, OldestSeconds, Stopped) = (false, 0, 0, 0);
 
     public void Sent(string type, bool unrouted, TimeSpan delay)
     {

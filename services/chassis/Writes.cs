@@ -39,13 +39,13 @@ public sealed class Writes(Database database)
         where TResponse : class, IMessage<TResponse>, new() =>
         ReplayAsync<TRequest, TResponse>(request, Caller.Of(context).Subject, context.Method, context.CancellationToken);
 
-    internal Task<TResponse> RunAsync<TRequest, TResponse>(
+    internal async Task<TResponse> RunAsync<TRequest, TResponse>(
         TRequest request, string caller, string method, Func<Transaction, Task<TResponse>> work, CancellationToken cancel)
         where TRequest : IMessage<TRequest>
         where TResponse : IMessage<TResponse>, new()
     {
         var claim = new Claim(caller, method, RequestId(request));
-        return database.WriteAsync(async tx =>
+        var answer = await database.WriteAsync(async tx =>
         {
             var stored = await tx.Connection.QuerySingleOrDefaultAsync<StoredAnswer>(new CommandDefinition(ClaimSql, claim, tx.Npgsql, cancellationToken: cancel));
             if (stored is not null)
@@ -55,6 +55,8 @@ public sealed class Writes(Database database)
             tx.Enqueue(StoreSql, claim.Caller, claim.Method, claim.Id, Hash(request, salt), Sql.Of(NpgsqlDbType.Bytea, salt), response.ToByteArray());
             return response;
         }, cancel);
+        await Failpoints.HitAsync("writes.between-commit-and-reply");
+        return answer;
     }
 
     internal Task<TResponse?> ReplayAsync<TRequest, TResponse>(TRequest request, string caller, string method, CancellationToken cancel)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Imet.Testing;
+using RabbitMQ.Client;
 
 namespace Imet.Chassis.Tests;
 
@@ -128,6 +129,21 @@ public sealed class RelayTests(Servers servers)
         Assert.Equal([1, 2], events.Select(e => e.AggregateVersion));
         await Eventually.TrueAsync(async () => await stage.QueryOneAsync<int>("select count(*) from outbox where published_at is null") == 0, Cancel);
         Assert.Equal(0, await stage.QueryOneAsync<int>("select count(*) from outbox where aggregate = 'note' and unrouted"));
+    }
+
+    [Fact]
+    public async Task An_exchange_that_vanished_is_declared_again_and_what_was_under_way_is_sent_again()
+    {
+        var broker = await servers.NewBrokerVhostAsync(Cancel);
+        await using var stage = await Stage.StartAsync(await Stage.NewDatabaseAsync(servers), Stage.Relay(broker));
+        await using var connection = await new ConnectionFactory { Uri = new Uri(broker) }.CreateConnectionAsync(Cancel);
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancel);
+        await Eventually.TrueAsync(async () => await stage.QueryOneAsync<int>("select count(*) from outbox where published_at is not null") == 1, Cancel);
+        await channel.ExchangeDeleteAsync(Stage.Exchange, cancellationToken: Cancel);
+        for (var i = 0; i < 20; i++)
+            await stage.WriteNoteAsync("a");
+        await Eventually.TrueAsync(async () => await stage.QueryOneAsync<int>("select count(*) from outbox where published_at is null") == 0, Cancel);
+        await channel.ExchangeDeclarePassiveAsync(Stage.Exchange, Cancel);
     }
 
     [Fact]
