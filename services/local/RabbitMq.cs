@@ -69,8 +69,16 @@ public sealed class RabbitMq(string folder, RabbitMqPorts ports, string password
     public async Task<string> EvaluateAsync(string erlang, CancellationToken cancel)
     {
         var cookie = (await File.ReadAllTextAsync(Path.Combine(home, ".erlang.cookie"), cancel)).Trim();
-        var (code, output) = await Processes.TryRunAsync("erl_call", ["-sname", Node, "-c", cookie, "-timeout", "20", "-e"], folder, Settings, erlang + "\n", cancel);
-        return code == 0 && output.StartsWith("{ok,", StringComparison.Ordinal) ? output : throw new StackException($"RabbitMQ refused {erlang}: {output.Trim()}");
+        for (var attempt = 1; ; attempt++)
+        {
+            var (code, output) = await Processes.TryRunAsync("erl_call", ["-sname", Node, "-c", cookie, "-timeout", "20", "-e"], folder, Settings, erlang + "\n", cancel);
+            if (code == 0 && output.StartsWith("{ok,", StringComparison.Ordinal))
+                return output;
+            // A node under load sometimes lets the handshake lapse; nothing was run then.
+            if (attempt == 5 || !output.Contains("failed to connect", StringComparison.Ordinal))
+                throw new StackException($"RabbitMQ refused {erlang}: {output.Trim()}");
+            await Task.Delay(200 * attempt, cancel);
+        }
     }
 
     public Task AddVirtualHostAsync(string name, CancellationToken cancel) => EvaluateAsync(
