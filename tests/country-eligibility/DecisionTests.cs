@@ -108,7 +108,7 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
         await Stack.AssertRefusedAsync("ETAG_MISMATCH", StatusCode.Aborted, () => _stack.Approver.ApproveDecisionAsync(
             new ApproveDecisionRequest { RequestId = Stack.NewId(), DecisionId = proposed.Id, Etag = "another" }).ResponseAsync);
         var rejected = (await _stack.Approver.RejectDecisionAsync(
-            new RejectDecisionRequest { RequestId = Stack.NewId(), DecisionId = proposed.Id, Etag = proposed.Etag })).Decision;
+            new RejectDecisionRequest { RequestId = Stack.NewId(), DecisionId = proposed.Id, Etag = proposed.Etag }, cancellationToken: Cancel)).Decision;
         Assert.Equal((Decision.Types.State.Rejected, "bernd"), (rejected.State, rejected.DecidedBy));
         await Stack.AssertRefusedAsync("DECISION_NOT_PROPOSED", StatusCode.FailedPrecondition, () => _stack.ApproveAsync(rejected));
         await Stack.AssertRefusedAsync("NOT_FOUND", StatusCode.NotFound, () => _stack.Approver.ApproveDecisionAsync(
@@ -119,8 +119,8 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
     public async Task A_replayed_request_returns_the_first_response_and_decides_once()
     {
         var propose = new ProposeDecisionRequest { RequestId = Stack.NewId(), Decision = Stack.Suspend("GIN") };
-        var proposed = await _stack.Proposer.ProposeDecisionAsync(propose);
-        Assert.Equal(proposed, await _stack.Proposer.ProposeDecisionAsync(propose));
+        var proposed = await _stack.Proposer.ProposeDecisionAsync(propose, cancellationToken: Cancel);
+        Assert.Equal(proposed, await _stack.Proposer.ProposeDecisionAsync(propose, cancellationToken: Cancel));
         var approve = new ApproveDecisionRequest { RequestId = Stack.NewId(), DecisionId = proposed.Decision.Id, Etag = proposed.Decision.Etag };
         var approvals = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => _stack.Approver.ApproveDecisionAsync(approve).ResponseAsync));
         Assert.All(approvals, approval => Assert.Equal(approvals[0], approval));
@@ -169,10 +169,10 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
         Assert.Empty(verdict.Findings);
         Assert.Empty(verdict.NextChangeDates);
         await Stack.AssertRefusedAsync("NOT_FOUND", StatusCode.NotFound, () => _stack.Reader.GetDecisionAsync(new GetDecisionRequest { DecisionId = approved.Decision.Id }).ResponseAsync);
-        Assert.Equal(approved.Decision, (await insider.GetDecisionAsync(new GetDecisionRequest { DecisionId = approved.Decision.Id })).Decision);
-        Assert.Empty((await _stack.Reader.ListDecisionsAsync(new ListDecisionsRequest { Country = "GAB" })).Decisions);
-        Assert.Empty((await _stack.Reader.ListRestrictionsAsync(new ListRestrictionsRequest { Country = "GAB" })).Restrictions);
-        Assert.Single((await insider.ListRestrictionsAsync(new ListRestrictionsRequest { Country = "GAB" })).Restrictions);
+        Assert.Equal(approved.Decision, (await insider.GetDecisionAsync(new GetDecisionRequest { DecisionId = approved.Decision.Id }, cancellationToken: Cancel)).Decision);
+        Assert.Empty((await _stack.Reader.ListDecisionsAsync(new ListDecisionsRequest { Country = "GAB" }, cancellationToken: Cancel)).Decisions);
+        Assert.Empty((await _stack.Reader.ListRestrictionsAsync(new ListRestrictionsRequest { Country = "GAB" }, cancellationToken: Cancel)).Restrictions);
+        Assert.Single((await insider.ListRestrictionsAsync(new ListRestrictionsRequest { Country = "GAB" }, cancellationToken: Cancel)).Restrictions);
 
         // The event of a later decision of another country has passed the broker, and there is still none about this one.
         await _stack.DecideAsync(Stack.Suspend("HND"));
@@ -248,12 +248,12 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
         {
             Questions = { new Question { Country = "NOR" }, new Question { Country = "TCD" }, new Question { Country = "SWE" } },
             MinRevisions = { revision },
-        });
+        }, cancellationToken: Cancel);
         Assert.Equal([V1.Outcome.Eligible, V1.Outcome.NotEligible, V1.Outcome.Eligible], response.Verdicts.Select(verdict => verdict.Outcome));
         var refusal = await Stack.RefusalAsync(() => _stack.Reader.BatchEvaluateEligibilityAsync(
             new BatchEvaluateEligibilityRequest { Questions = { new Question { Country = "NOR" }, new Question { Country = "QQQ" } } }).ResponseAsync);
         Assert.Equal("questions[1].country", Assert.Single(refusal.Fields!.FieldViolations).Field);
-        var revisions = await _stack.Reader.ListCountryRevisionsAsync(new ListCountryRevisionsRequest());
+        var revisions = await _stack.Reader.ListCountryRevisionsAsync(new ListCountryRevisionsRequest(), cancellationToken: Cancel);
         Assert.Contains(revision, revisions.Revisions);
         Assert.Equal(response.Verdicts[0].Epoch, revisions.Epoch);
     }
@@ -279,7 +279,7 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
     {
         var id = (await _stack.DecideAsync(Stack.Suspend("COM"))).Decision.Restrictions[0].Id;
         async Task<string?> RefusedAsync(string sql, bool administrator = false) => (await Assert.ThrowsAsync<PostgresException>(() =>
-            _stack.ExecuteAsync(administrator ? _stack.Database.Administrator : _stack.Database.Runtime("eligibility"), sql))).SqlState;
+            Stack.ExecuteAsync(administrator ? _stack.Database.Administrator : _stack.Database.Runtime("eligibility"), sql))).SqlState;
         Assert.Equal("42501", await RefusedAsync($"update eligibility.restrictions set effective_to = now()::date where id = '{id}'"));
         Assert.Equal("42501", await RefusedAsync($"delete from eligibility.restrictions where id = '{id}'"));
         Assert.Equal("42501", await RefusedAsync("delete from eligibility.decisions"));
@@ -303,7 +303,7 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
         var norway = _stack.Caller("nils", "read propose", 0, "NOR");
         await Stack.AssertRefusedAsync("COUNTRY_NOT_PERMITTED", StatusCode.PermissionDenied, () => _stack.AskAsync("SWE", norway));
         await Stack.AssertRefusedAsync("COUNTRY_NOT_PERMITTED", StatusCode.PermissionDenied, () => _stack.ProposeAsync(Stack.Suspend("SWE"), norway));
-        Assert.Equal(["NOR"], (await norway.ListCountriesAsync(new ListCountriesRequest())).Countries.Select(country => country.Code));
+        Assert.Equal(["NOR"], (await norway.ListCountriesAsync(new ListCountriesRequest(), cancellationToken: Cancel)).Countries.Select(country => country.Code));
         var decision = await _stack.ProposeAsync(Stack.Suspend("LAO"));
         await Stack.AssertRefusedAsync("NOT_FOUND", StatusCode.NotFound, () => norway.GetDecisionAsync(new GetDecisionRequest { DecisionId = decision.Id }).ResponseAsync);
     }
@@ -323,15 +323,15 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
         var request = new ListCountriesRequest { PageSize = 100 };
         do
         {
-            var page = await _stack.Reader.ListCountriesAsync(request);
+            var page = await _stack.Reader.ListCountriesAsync(request, cancellationToken: Cancel);
             seen.AddRange(page.Countries.Select(country => country.Code));
             request.PageToken = page.NextPageToken;
         }
         while (request.PageToken.Length > 0);
         Assert.Equal(250, seen.Count);
         Assert.Equal(seen.Order(StringComparer.Ordinal).Distinct(), seen);
-        Assert.Contains((await _stack.Reader.ListLegalBasesAsync(new ListLegalBasesRequest())).LegalBases, basis => basis is { Code: "COUP_7008", DefaultEffect: Effect.Suspend });
-        Assert.Contains((await _stack.Reader.ListFundingProgramsAsync(new ListFundingProgramsRequest())).FundingPrograms, program => program is { Code: "IMET", ForeignAssistance: true });
+        Assert.Contains((await _stack.Reader.ListLegalBasesAsync(new ListLegalBasesRequest(), cancellationToken: Cancel)).LegalBases, basis => basis is { Code: "COUP_7008", DefaultEffect: Effect.Suspend });
+        Assert.Contains((await _stack.Reader.ListFundingProgramsAsync(new ListFundingProgramsRequest(), cancellationToken: Cancel)).FundingPrograms, program => program is { Code: "IMET", ForeignAssistance: true });
     }
 
     [Fact]
@@ -344,7 +344,7 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
         var decisionPage = new ListDecisionsRequest { Country = "LBR", PageSize = 2, State = Decision.Types.State.Approved };
         do
         {
-            var page = await _stack.Reader.ListDecisionsAsync(decisionPage);
+            var page = await _stack.Reader.ListDecisionsAsync(decisionPage, cancellationToken: Cancel);
             listed.AddRange(page.Decisions.Select(decision => decision.Id));
             decisionPage.PageToken = page.NextPageToken;
         }
@@ -355,7 +355,7 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
         var restrictionPage = new ListRestrictionsRequest { Country = "LBR", PageSize = 2, InForceOn = Stack.Today.AddDays(-2).ToProto() };
         do
         {
-            var page = await _stack.Reader.ListRestrictionsAsync(restrictionPage);
+            var page = await _stack.Reader.ListRestrictionsAsync(restrictionPage, cancellationToken: Cancel);
             days.AddRange(page.Restrictions.Select(restriction => restriction.EffectiveFrom.ToDateOnly()));
             restrictionPage.PageToken = page.NextPageToken;
         }

@@ -15,7 +15,7 @@ public sealed class OutageTests(Servers servers)
     {
         await using var stack = await Stack.StartAsync(servers, 1, Cancel);
         Assert.Equal(V1.Outcome.Eligible, (await stack.AskAsync("NOR")).Outcome);
-        await stack.ExecuteAsync(servers.Postgres.Administration("postgres"), $"""
+        await Stack.ExecuteAsync(servers.Postgres.Administration("postgres"), $"""
             alter database "{stack.Database.Name}" allow_connections false;
             select pg_terminate_backend(pid) from pg_stat_activity where datname = '{stack.Database.Name}';
             """);
@@ -33,7 +33,7 @@ public sealed class OutageTests(Servers servers)
         }, Cancel);
         Assert.False(await stack.Replicas[0].IsReadyAsync(Cancel));
 
-        await stack.ExecuteAsync(servers.Postgres.Administration("postgres"), $"""alter database "{stack.Database.Name}" allow_connections true""");
+        await Stack.ExecuteAsync(servers.Postgres.Administration("postgres"), $"""alter database "{stack.Database.Name}" allow_connections true""");
         await stack.Replicas[0].WaitUntilReadyAsync(Cancel);
         Assert.Equal(V1.Outcome.Eligible, (await stack.AskAsync("NOR")).Outcome);
     }
@@ -51,7 +51,7 @@ public sealed class OutageTests(Servers servers)
         await stack.Replicas[0].StopAsync(Cancel);
 
         // The night passes: what was due tomorrow is due since yesterday.
-        await stack.ExecuteAsync(stack.Database.Administrator, $"""
+        await Stack.ExecuteAsync(stack.Database.Administrator, $"""
             update eligibility.country_days set day = day - 2;
             update eligibility.due_work set due_at = due_at - interval '2 days', key = left(key, 4) || '{tomorrow.AddDays(-2):yyyy-MM-dd}' where kind = 'country-day';
             """);

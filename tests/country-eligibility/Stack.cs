@@ -79,7 +79,7 @@ public sealed class Stack : IAsyncDisposable
         return (await (by ?? Reader).EvaluateEligibilityAsync(request)).Verdict;
     }
 
-    public async Task ExecuteAsync(string connectionString, string sql)
+    public static async Task ExecuteAsync(string connectionString, string sql)
     {
         await using var connection = new NpgsqlConnection(connectionString);
         await connection.OpenAsync();
