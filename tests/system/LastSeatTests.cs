@@ -1,5 +1,3 @@
-using Grpc.Core;
-using Imet.Cli;
 using Imet.Testing;
 using Xunit;
 
@@ -19,16 +17,16 @@ public sealed class LastSeatTests(Servers servers)
         await using var outside = await Subscriber.StartAsync(stack.Broker, cancel, TestStack.Exchanges);
         var world = new World(stack);
         var offering = await world.ClassAsync(capacity: 2, cancel);
-        var first = await world.Office.Enrollment.EnrollStudentAsync(World.Ask("COL", offering), cancellationToken: cancel);
+        var first = await World.AskAsync(world.Office, World.Ask("COL", offering), cancel);
+        TestCaller[] offices = [world.Office, world.Office.At(1)];
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, Callers).Select(i =>
-            World.TryAsync(() => world.Office.At(i % 2).Enrollment.EnrollStudentAsync(World.Ask(Countries[i % Countries.Length], offering), cancellationToken: cancel))));
+        var answers = await Task.WhenAll(Enumerable.Range(0, Callers).Select(i => World.AskAsync(offices[i % 2], World.Ask(Countries[i % Countries.Length], offering), cancel)));
 
-        var taken = Assert.Single(answers, answer => answer.Line is not null);
-        Assert.All(answers.Where(answer => answer.Line is null), answer => Assert.Equal((StatusCode.FailedPrecondition, "OFFERING_FULL"), (answer.Refused!.Code, answer.Refused.Reason)));
+        var taken = Assert.Single(answers, answer => answer.Value is not null);
+        Assert.All(answers.Where(answer => answer.Value is null), answer => Assert.Equal("OFFERING_FULL", answer.Reason));
         var seats = await world.Office.Enrollment.GetOfferingSeatsAsync(new() { OfferingId = offering.Id }, cancellationToken: cancel);
         Assert.Equal((2, 2), (seats.Seats.Taken, seats.Seats.Capacity));
-        await world.AssertInvariantsAsync([Guid.Parse(first.Line.Id), Guid.Parse(taken.Line!.Id)], () => [.. outside.Received.Select(e => e.ToDelivery())], cancel);
+        await world.AssertInvariantsAsync([Guid.Parse(first.Value!.Line.Id), Guid.Parse(taken.Value!.Line.Id)], () => [.. outside.Received.Select(e => e.ToDelivery())], cancel);
     }
 
     [Fact]
@@ -40,15 +38,16 @@ public sealed class LastSeatTests(Servers servers)
         var offering = await world.ClassAsync(capacity: 10, cancel);
         var ask = World.Ask("KEN", offering);
 
-        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => world.Office.At(i % 2).Enrollment.EnrollStudentAsync(ask, cancellationToken: cancel).ResponseAsync));
+        TestCaller[] offices = [world.Office, world.Office.At(1)];
 
-        Assert.Single(answers.Distinct());
+        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(i => World.AskAsync(offices[i % 2], ask, cancel)));
+
+        var line = Assert.Single(answers.Select(answer => answer.Value!.Line).Distinct());
         var other = ask.Clone();
         other.Country = "JOR";
-        var refused = await World.TryAsync(() => world.Office.Enrollment.EnrollStudentAsync(other, cancellationToken: cancel));
-        Assert.Equal((StatusCode.InvalidArgument, "REQUEST_ID_REUSED"), (refused.Refused!.Code, refused.Refused.Reason));
+        Assert.Equal("REQUEST_ID_REUSED", (await World.AskAsync(world.Office, other, cancel)).Reason);
         var seats = await world.Office.Enrollment.GetOfferingSeatsAsync(new() { OfferingId = offering.Id }, cancellationToken: cancel);
         Assert.Equal(1, seats.Seats.Taken);
-        await world.AssertInvariantsAsync([Guid.Parse(answers[0].Line.Id)], null, cancel);
+        await world.AssertInvariantsAsync([Guid.Parse(line.Id)], null, cancel);
     }
 }

@@ -1,3 +1,4 @@
+using Imet.Cli.Replay;
 using Imet.Enrollment.V1;
 using Imet.Testing;
 using Npgsql;
@@ -15,7 +16,7 @@ public sealed class RaceTests(Servers servers) : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        stack = await TestStack.StartAsync(servers, new() { Settings = new Dictionary<string, string?> { [Failpoint] = $"pause:{pause}" } }, TestContext.Current.CancellationToken);
+        stack = await TestStack.StartAsync(servers, new() { Settings = new Dictionary<string, string?> { [Failpoint] = $"pause:{pause}", ["Limits__Deadline"] = "00:01:00" } }, TestContext.Current.CancellationToken);
         world = new World(stack);
     }
 
@@ -35,10 +36,10 @@ public sealed class RaceTests(Servers servers) : IAsyncLifetime
         await Eventually.TrueAsync(async () => await SeenAsync("MLI", cancel) >= revision, cancel, "enrollment has learned of the suspension");
         File.Delete(pause);
 
-        var (line, refused) = await asking;
+        var answer = await asking;
 
-        Assert.Null(line);
-        Assert.Equal("COUNTRY_NOT_ELIGIBLE", refused!.Reason);
+        Assert.Null(answer.Value);
+        Assert.Equal("COUNTRY_NOT_ELIGIBLE", answer.Reason);
         var seats = await world.Office.Enrollment.GetOfferingSeatsAsync(new() { OfferingId = offering.Id }, cancellationToken: cancel);
         Assert.Equal(0, seats.Seats.Taken);
         await world.AssertInvariantsAsync([], null, cancel);
@@ -61,8 +62,8 @@ public sealed class RaceTests(Servers servers) : IAsyncLifetime
             await world.SuspendAsync("MLI", cancel);
             File.Delete(pause);
             var answer = await asking;
-            Assert.Null(answer.Refused);
-            line = answer.Line!;
+            Assert.Equal("", answer.Reason);
+            line = answer.Value!.Line;
             Assert.Equal(TrainingLine.Types.State.SeatConfirmed, line.State);
         }
 
@@ -75,10 +76,10 @@ public sealed class RaceTests(Servers servers) : IAsyncLifetime
     }
 
     /// <summary>An enrollment that has its eligibility answer and stands before its transaction.</summary>
-    private async Task<Task<(TrainingLine? Line, Cli.Refused? Refused)>> HeldAsync(string country, CourseCatalog.V1.Offering offering, CancellationToken cancel)
+    private async Task<Task<Answer<EnrollStudentResponse>>> HeldAsync(string country, CourseCatalog.V1.Offering offering, CancellationToken cancel)
     {
         await File.WriteAllTextAsync(pause, "", cancel);
-        var asking = World.TryAsync(() => world.Office.Enrollment.EnrollStudentAsync(World.Ask(country, offering), cancellationToken: cancel));
+        var asking = World.AskAsync(world.Office, World.Ask(country, offering), cancel);
         await Eventually.TrueAsync(() => File.Exists($"{pause}.hit"), cancel, "the enrollment is between question and commit");
         Assert.False(asking.IsCompleted);
         return asking;

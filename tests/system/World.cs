@@ -1,5 +1,5 @@
-using Grpc.Core;
 using Imet.Cli;
+using Imet.Cli.Replay;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.V1;
@@ -11,6 +11,7 @@ namespace Imet.SystemTests;
 /// <summary>What tests of the whole need to have in the world before their question: classes, decisions, and seats to ask for.</summary>
 public sealed class World(TestStack stack)
 {
+    private static readonly PatientCalls Patient = new(TimeSpan.FromMinutes(3));
     private int names;
 
     public TestCaller Office { get; } = stack.Anybody("test.office");
@@ -48,18 +49,9 @@ public sealed class World(TestStack stack)
         return await Secretary.CountryEligibility.ApproveDecisionAsync(approval.WithNewRequestId(), cancellationToken: cancel);
     }
 
-    /// <summary>The line, or the refusal.</summary>
-    public static async Task<(TrainingLine? Line, Refused? Refused)> TryAsync(Func<AsyncUnaryCall<EnrollStudentResponse>> call)
-    {
-        try
-        {
-            return ((await call()).Line, null);
-        }
-        catch (RpcException e)
-        {
-            return (null, Refused.From(e));
-        }
-    }
+    /// <summary>The line, or the refusal; as clients should, it asks again (with the same request id) where an answer could not be had.</summary>
+    public static Task<Answer<EnrollStudentResponse>> AskAsync(TestCaller caller, EnrollStudentRequest ask, CancellationToken cancel) =>
+        Patient.AskAsync(options => caller.Enrollment.EnrollStudentAsync(ask, options), cancel);
 
     /// <summary>I1 to I6, as soon as what was committed has been sent.</summary>
     public async Task AssertInvariantsAsync(IReadOnlyCollection<Guid> acknowledged, Func<IReadOnlyList<Delivery>>? delivered, CancellationToken cancel)

@@ -18,6 +18,8 @@ public sealed class Invariants(string allSeeingConnectionString)
     private static readonly (string Schema, string Source)[] Houses =
         [("eligibility", "/imet/country-eligibility"), ("catalog", "/imet/course-catalog"), ("enrollment", "/imet/enrollment")];
 
+    static Invariants() => DefaultTypeMap.MatchNamesWithUnderscores = true;
+
     /// <param name="acknowledged">Ids of lines that some caller was told are enrolled.</param>
     /// <param name="delivered">Everything the subscriber got, from before the first change on. Null leaves I3 to I5 out, and says so by name at the call.</param>
     public async Task<IReadOnlyList<string>> BreachesAsync(IReadOnlyCollection<Guid> acknowledged, IReadOnlyList<Delivery>? delivered, CancellationToken cancel)
