@@ -10,7 +10,7 @@ public static class TourCommand
     public static Command Command()
     {
         var stack = new StackOptions();
-        var amqp = new Option<Uri?>("--amqp") { Description = "RabbitMQ as an outside subscriber reaches it. Else IMET_AMQP, else the local stack's.", HelpName = "URI" };
+        var amqp = new Option<Uri?>("--amqp") { Description = "RabbitMQ as an outside subscriber reaches it. Else IMET_AMQP, else the local stack's.", HelpName = "URI", CustomParser = result => new Uri(result.Tokens[0].Value) };
         var command = new Command("tour", "Show the main job on a development stack: questions, answers, reasons and events. Exits 1 when anything is not as promised.");
         stack.AddTo(command);
         command.Options.Add(amqp);
