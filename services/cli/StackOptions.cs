@@ -26,13 +26,13 @@ public sealed class StackOptions
             person => tokens.Mint(person.Subject, person.Scopes.Split(' '), person.Country is null ? [] : [person.Country], Tokens.Audiences, Lifetime));
     }
 
-    public static Uri Broker()
+    public static Uri Broker(string? given)
     {
-        var text = Environment.GetEnvironmentVariable("IMET_AMQP");
+        var text = given ?? Environment.GetEnvironmentVariable("IMET_AMQP");
         if (text is null && BearerToken.LocalStack() is { } stack && Path.Combine(stack, "amqp") is var file && File.Exists(file))
             text = File.ReadAllText(file).Trim();
-        return Uri.TryCreate(text, UriKind.Absolute, out var uri)
+        return Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "amqp" or "amqps"
             ? uri
-            : throw new CouldNotRunException("No RabbitMQ named: start the local stack with ./dev up, or give --amqp.");
+            : throw new CouldNotRunException("No RabbitMQ: start the local stack with ./dev up, or give --amqp amqp://USER:PASSWORD@HOST:PORT/VHOST.");
     }
 }

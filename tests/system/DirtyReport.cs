@@ -12,7 +12,12 @@ public sealed record DirtyReport
 
     private static readonly string[] Countries = ["Kenya", "Jordan", "Colombia ", "Philippines", "Mongolia", "Cote D'Ivoire, Republic of", "Georgia"];
     private static readonly string[] Programs = ["IMET-1", "FMF", "CTFP", "PKO"];
-    private static readonly string[] Titles = ["Infantry  Basic Officer", "Captains Career ", "Law of Armed Conflict and Human Rights", "International Fellows Orientation", "Airborne"];
+    // With the school, the place and the days of each: a class is all of them together.
+    private static readonly (string Title, string School, string Place, int Days)[] Courses =
+    [
+        ("Infantry  Basic Officer", "INFANTRY SCHOOL  ", "Ft. Benning, GA, US", 135), ("Captains Career ", "USATC", "Ft. Benning, GA, US ", 40), ("Airborne", "INFANTRY SCHOOL", "Ft. Benning, GA, US", 19),
+        ("Law of Armed Conflict and Human Rights", "-", "", 18), ("International Fellows Orientation", "ARMY WAR COLLEGE", "Carlisle Barracks, PA, US", 40),
+    ];
 
     private static readonly (string Column, string Dirt)[] Faults =
     [
@@ -46,17 +51,18 @@ public sealed record DirtyReport
                 niger += last.Contains("\tNiger\t", StringComparison.Ordinal) ? 1 : 0;
                 continue;
             }
-            var start = new DateOnly(FiscalYear - 1, 10, 1).AddDays(random.Next(300));
+            var start = new DateOnly(FiscalYear - 1, 10, 7).AddDays(42 * random.Next(7));
+            var course = Pick(Courses);
             var cells = new Dictionary<string, string>
             {
                 ["section"] = "Africa ",
                 ["country"] = isNiger ? "Niger" : Pick(Countries),
                 ["program"] = $"{Pick(Programs)} - Fiscal Year {FiscalYear} Department of State Training",
-                ["course_title"] = Pick(Titles),
-                ["us_unit"] = random.Next(6) == 0 ? "-" : "INFANTRY SCHOOL  ",
+                ["course_title"] = course.Title,
+                ["us_unit"] = course.School,
                 ["start_date"] = Date(start),
-                ["end_date"] = Date(start.AddDays(random.Next(5, 60))),
-                ["location"] = random.Next(8) == 0 ? "" : "Ft. Benning, GA, US",
+                ["end_date"] = Date(start.AddDays(course.Days - 1)),
+                ["location"] = course.Place,
                 ["quantity"] = random.Next(10) == 0 ? "3 " : "1",
                 ["total_cost"] = random.Next(8) == 0 ? "$0" : string.Create(CultureInfo.InvariantCulture, $"${random.Next(1000, 90000):#,0} "),
             };

@@ -10,14 +10,14 @@ public static class TourCommand
     public static Command Command()
     {
         var stack = new StackOptions();
-        var amqp = new Option<Uri?>("--amqp") { Description = "RabbitMQ as an outside subscriber reaches it. Else IMET_AMQP, else the local stack's.", HelpName = "URI", CustomParser = result => new Uri(result.Tokens[0].Value) };
+        var amqp = new Option<string?>("--amqp") { Description = "RabbitMQ as an outside subscriber reaches it. Else IMET_AMQP, else the local stack's.", HelpName = "URI" };
         var command = new Command("tour", "Show the main job on a development stack: questions, answers, reasons and events. Exits 1 when anything is not as promised.");
         stack.AddTo(command);
         command.Options.Add(amqp);
         command.SetAction(async (parsed, cancel) =>
         {
             await using var people = stack.Open(parsed);
-            await using var outside = await OutsideSubscriber.StartAsync(parsed.GetValue(amqp) ?? StackOptions.Broker(), cancel);
+            await using var outside = await OutsideSubscriber.StartAsync(StackOptions.Broker(parsed.GetValue(amqp)), cancel);
             var console = AnsiConsole.Console;
             if (Console.IsOutputRedirected)
                 console.Profile.Width = 200;
