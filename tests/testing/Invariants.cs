@@ -88,7 +88,7 @@ public sealed class Invariants(string allSeeingConnectionString)
     private static async Task<IReadOnlyList<Row>> OutboxAsync(NpgsqlConnection connection, string schema) =>
     [
         .. await connection.QueryAsync<Row>($"""
-            select id, type, aggregate || '/' || aggregate_id as subject, aggregate_version, position, published_at is not null as published, unrouted
+            select id, type, aggregate || '/' || aggregate_id as subject, aggregate_version as aggregateversion, position, published_at is not null as published, unrouted
             from {schema}.outbox order by position
             """),
     ];
