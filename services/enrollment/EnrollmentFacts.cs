@@ -5,19 +5,15 @@ using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Offerings;
-using Imet.Options.V1;
 using CatalogClient = Imet.CourseCatalog.V1.CourseCatalogService.CourseCatalogServiceClient;
 using EligibilityClient = Imet.CountryEligibility.V1.CountryEligibilityService.CountryEligibilityServiceClient;
 using ErrorReason = Imet.Enrollment.V1.ErrorReason;
 
 namespace Imet.Enrollment;
 
-/// <summary>Asks the owners of the facts that enrollment does not own.</summary>
+/// <summary>Asks the owners of the facts that enrollment does not own. When one can't be asked, the chassis' UNAVAILABLE naming it goes to the caller as it is.</summary>
 public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient catalog)
 {
-    // For questions that no caller's deadline bounds.
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-
     public static Question QuestionFor(Wish wish, OfferingCopy offering, DateOnly start, DateOnly? trackBegunOn, DateOnly today) =>
         Question(wish.Country, wish.Funding.Program, offering, start, today, trackBegunOn is null ? Stage.New : Stage.Continuing, trackBegunOn);
 
@@ -40,37 +36,22 @@ public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient
                 new EvaluateEligibilityRequest { Question = question, MinRevision = minimumRevision }, cancellationToken: cancel);
             return response.Verdict;
         }
-        catch (RpcException e)
+        catch (RpcException e) when (CodeUnknown(e) is { } unknown)
         {
-            throw (CodeUnknown(e) ?? CannotBeAsked("country-eligibility", e, cancel)).ToException();
+            throw unknown.ToException();
         }
     }
 
     public async Task<IReadOnlyList<Verdict>> AskAsync(IReadOnlyList<Question> questions, string country, long minimumRevision, CancellationToken cancel)
     {
         var request = new BatchEvaluateEligibilityRequest { Questions = { questions }, MinRevisions = { new CountryRevision { Country = country, Revision = minimumRevision } } };
-        return (await eligibility.BatchEvaluateEligibilityAsync(request, deadline: DateTime.UtcNow + Patience, cancellationToken: cancel)).Verdicts;
+        return (await eligibility.BatchEvaluateEligibilityAsync(request, cancellationToken: cancel)).Verdicts;
     }
 
     public async Task<IReadOnlyDictionary<string, SeenRevision>> RevisionsAsync(CancellationToken cancel)
     {
-        var response = await eligibility.ListCountryRevisionsAsync(new ListCountryRevisionsRequest(), deadline: DateTime.UtcNow + Patience, cancellationToken: cancel);
+        var response = await eligibility.ListCountryRevisionsAsync(new ListCountryRevisionsRequest(), cancellationToken: cancel);
         return response.Revisions.ToDictionary(revision => revision.Country, revision => new SeenRevision(response.Epoch, revision.Revision));
-    }
-
-    /// <summary>The class as the catalogue has it now, for a caller who waits.</summary>
-    public async Task<OfferingCopy> OfferingAsync(Guid offeringId, CancellationToken cancel)
-    {
-        try
-        {
-            return OfferingCopy.Of((await catalog.GetOfferingAsync(new GetOfferingRequest { OfferingId = offeringId.ToString() }, cancellationToken: cancel)).Offering);
-        }
-        catch (RpcException e)
-        {
-            throw (e.StatusCode == StatusCode.NotFound
-                ? Refusal.Of(ErrorReason.OfferingUnknown, "The catalogue has no class with this id.")
-                : CannotBeAsked("course-catalog", e, cancel)).ToException();
-        }
     }
 
     /// <summary>The class as the catalogue has it now; null when it has none.</summary>
@@ -79,7 +60,7 @@ public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient
         try
         {
             var request = new GetOfferingRequest { OfferingId = offeringId.ToString() };
-            return OfferingCopy.Of((await catalog.GetOfferingAsync(request, deadline: DateTime.UtcNow + Patience, cancellationToken: cancel)).Offering);
+            return OfferingCopy.Of((await catalog.GetOfferingAsync(request, cancellationToken: cancel)).Offering);
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
         {
@@ -90,7 +71,7 @@ public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient
     public async Task<IReadOnlyDictionary<Guid, long>> OfferingVersionsAsync(IEnumerable<Guid> offeringIds, CancellationToken cancel)
     {
         var request = new BatchGetOfferingVersionsRequest { OfferingIds = { offeringIds.Select(id => id.ToString()) } };
-        var response = await catalog.BatchGetOfferingVersionsAsync(request, deadline: DateTime.UtcNow + Patience, cancellationToken: cancel);
+        var response = await catalog.BatchGetOfferingVersionsAsync(request, cancellationToken: cancel);
         return response.OfferingVersions.ToDictionary(version => Guid.Parse(version.OfferingId), version => version.Version);
     }
 
@@ -118,13 +99,4 @@ public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient
             .With("field", "funding.program").Field("funding.program", "Must be a code that country-eligibility lists as a funding program."),
         _ => null,
     };
-
-    /// <summary>Whatever went wrong between us and a peer, the caller learns that it is not about the request and may ask again.</summary>
-    private static Refusal CannotBeAsked(string peer, RpcException e, CancellationToken cancel)
-    {
-        cancel.ThrowIfCancellationRequested();
-        return Refusal.Of(CommonReason.DependencyUnavailable, $"{peer} can't be asked ({e.StatusCode}). Nothing was written.")
-            .With("dependency", peer)
-            .RetryAfter(TimeSpan.FromSeconds(1));
-    }
 }

@@ -203,7 +203,8 @@ public sealed partial class EnrollmentService(
 
     private async Task<OfferingCopy> MeetAsync(Guid offeringId, CancellationToken cancel)
     {
-        var offering = await facts.OfferingAsync(offeringId, cancel);
+        var offering = await facts.FindOfferingAsync(offeringId, cancel)
+            ?? throw Refusal.Of(ErrorReason.OfferingUnknown, "The catalogue has no class with this id.").ToException();
         await offerings.KeepAsync(offering, cancel);
         return offering;
     }

@@ -29,23 +29,6 @@ public sealed record LineFilter
 
 public sealed class EnrollmentStore
 {
-    private const string LineSql = """
-        select l.line_id, l.country, l.track_id, t.wcn, t.begun_on, l.student_id, l.headcount, l.offering_id, l.offering_version,
-               l.funding_program, l.funding_account, l.fiscal_year, l.state, l.cancel_cause, l.report_date, l.start_date, l.end_date,
-               l.arrived_on, l.started_on, l.tuition_rate, l.price_currency, l.price_units, l.price_nanos, l.quoted_on,
-               l.judged_in, j.judgement, l.version, l.digest, l.recorded_at, l.changed_at,
-               h.causes, h.source_ids, h.sinces, x.sources, x.external_ids
-        from training_lines l
-        join tracks t on t.track_id = l.track_id
-        join line_history j on j.line_id = l.line_id and j.version = l.judged_in
-        left join lateral (select array_agg(cause order by cause, source_id) as causes, array_agg(source_id order by cause, source_id) as source_ids,
-                                  array_agg(since order by cause, source_id) as sinces
-                           from line_holds where line_holds.line_id = l.line_id) h on true
-        left join lateral (select array_agg(source order by source, external_id) as sources, array_agg(external_id order by source, external_id) as external_ids
-                           from external_ids where resource_id = l.line_id) x on true
-
-        """;
-
     // Locks are taken in one order everywhere: country, student, track, line, class. The class comes last, since its row is the one that many wait for.
     // The lock on the student keeps a second line on the same days out until this one is there to be seen.
     private const string LockStudentSql = "select country from students where student_id = $1 for no key update";
@@ -95,7 +78,7 @@ public sealed class EnrollmentStore
         if (wish.TrackId is null)
             wcn = await reader.ReadAsync(cancel) ? reader.GetInt64(0) : 0;
         else if (await reader.ReadAsync(cancel))
-            trackRow = ReadTrack(reader);
+            trackRow = LineRows.ReadTrack(reader);
         await reader.NextResultAsync(cancel);
         OfferingSeatsRow? seats = await reader.ReadAsync(cancel)
             ? new OfferingSeatsRow(reader.GetInt64(0), OfferingCopy.ParseState(reader.GetString(1)), reader.GetInt32(2), reader.GetInt32(3))
@@ -109,18 +92,18 @@ public sealed class EnrollmentStore
     {
         await using var command = new NpgsqlCommand(FindTrackSql, connection) { Parameters = { new NpgsqlParameter<Guid> { TypedValue = trackId } } };
         await using var reader = await command.ExecuteReaderAsync(cancel);
-        return await reader.ReadAsync(cancel) ? ReadTrack(reader) : null;
+        return await reader.ReadAsync(cancel) ? LineRows.ReadTrack(reader) : null;
     }
 
-    private const string FindSql = LineSql + "where l.line_id = $1 and ($2::text[] is null or l.country = any($2))";
+    private const string FindSql = LineRows.Sql + "where l.line_id = $1 and ($2::text[] is null or l.country = any($2))";
 
     public async Task<Line?> FindAsync(NpgsqlConnection connection, Guid lineId, string[]? countries, CancellationToken cancel)
     {
         await using var command = new NpgsqlCommand(FindSql, connection) { Parameters = { Value(lineId), Countries(countries) } };
-        return (await ReadLinesAsync(command, cancel)).FirstOrDefault();
+        return (await LineRows.ReadAsync(command, cancel)).FirstOrDefault();
     }
 
-    private const string FindByExternalIdSql = LineSql + """
+    private const string FindByExternalIdSql = LineRows.Sql + """
         where l.line_id = (select resource_id from external_ids where kind = 'LINE' and source = $1 and external_id = $2)
           and ($3::text[] is null or l.country = any($3))
         """;
@@ -128,7 +111,7 @@ public sealed class EnrollmentStore
     public async Task<Line?> FindByExternalIdAsync(NpgsqlConnection connection, ExternalId id, string[]? countries, CancellationToken cancel)
     {
         await using var command = new NpgsqlCommand(FindByExternalIdSql, connection) { Parameters = { Value(id.Source), Value(id.Id), Countries(countries) } };
-        return (await ReadLinesAsync(command, cancel)).FirstOrDefault();
+        return (await LineRows.ReadAsync(command, cancel)).FirstOrDefault();
     }
 
     private const string LockTracksOfSql = "select track_id from tracks where track_id = any(select track_id from training_lines where line_id = any($1)) order by track_id for no key update";
@@ -136,7 +119,7 @@ public sealed class EnrollmentStore
     private const string LockLinesSql = "select line_id from training_lines where line_id = any($1) order by line_id for no key update";
 
     // A statement of its own, after the locks: one that locks and joins would see the line as it is and its holds and judgement as they were.
-    private const string LockedLinesSql = LineSql + "where l.line_id = any($1) order by l.line_id";
+    private const string LockedLinesSql = LineRows.Sql + "where l.line_id = any($1) order by l.line_id";
 
     /// <summary>Lines of one country under the country's lock and their own, with what is known of the country's revision.</summary>
     public async Task<(SeenRevision? Seen, DateTime Now, List<Line> Lines)> LockLinesAsync(Transaction tx, string country, Guid[] lineIds, bool andTracks, CancellationToken cancel)
@@ -153,7 +136,7 @@ public sealed class EnrollmentStore
             await reader.NextResultAsync(cancel);
         await reader.NextResultAsync(cancel);
         await reader.NextResultAsync(cancel);
-        return (seen, now, await ReadLinesAsync(reader, cancel));
+        return (seen, now, await LineRows.ReadAsync(reader, cancel));
     }
 
     private const string NowSql = "select now()";
@@ -170,15 +153,15 @@ public sealed class EnrollmentStore
         var now = reader.GetDateTime(0);
         await reader.NextResultAsync(cancel);
         await reader.NextResultAsync(cancel);
-        return (now, await ReadLinesAsync(reader, cancel));
+        return (now, await LineRows.ReadAsync(reader, cancel));
     }
 
-    private const string PageOfCountrySql = LineSql + "where l.country = $1 and l.state <> 'CANCELLED' and l.line_id > $2 order by l.line_id limit $3";
+    private const string PageOfCountrySql = LineRows.Sql + "where l.country = $1 and l.state <> 'CANCELLED' and l.line_id > $2 order by l.line_id limit $3";
 
     public async Task<List<Line>> PageOfCountryAsync(NpgsqlConnection connection, string country, Guid after, int size, CancellationToken cancel)
     {
         await using var command = new NpgsqlCommand(PageOfCountrySql, connection) { Parameters = { Value(country), Value(after), Value(size) } };
-        return await ReadLinesAsync(command, cancel);
+        return await LineRows.ReadAsync(command, cancel);
     }
 
     private const string PageOfOfferingSql = """
@@ -219,8 +202,8 @@ public sealed class EnrollmentStore
         if (filter.After is { } after)
             conditions.Add($"(l.start_date, l.line_id) > ({Parameter(Value(after.Start))}, {Parameter(Value(after.Id))})");
         var where = conditions.Count == 0 ? "" : $"where {string.Join(" and ", conditions)}";
-        command.CommandText = $"{LineSql}{where} order by l.start_date, l.line_id limit {Parameter(Value(filter.Size))}";
-        return await ReadLinesAsync(command, cancel);
+        command.CommandText = $"{LineRows.Sql}{where} order by l.start_date, l.line_id limit {Parameter(Value(filter.Size))}";
+        return await LineRows.ReadAsync(command, cancel);
 
         void Where(string condition, NpgsqlParameter value) => conditions.Add(condition + Parameter(value));
 
@@ -293,8 +276,7 @@ public sealed class EnrollmentStore
     /// <summary>Queues all that a change writes but the seats, and gives the line as it then stands, with the new tip of its chain.</summary>
     public Line Write(Transaction tx, LineChange change, bool newTrack)
     {
-        var entry = LineHistory.Entry(change);
-        var digest = Convert.FromHexString(entry.Digest);
+        var entry = LineHistory.Entry(change, out var digest);
         var line = change.After with { Digest = digest };
         if (change.Before is null)
             Insert(tx, line, digest, newTrack);
@@ -341,80 +323,6 @@ public sealed class EnrollmentStore
         foreach (var hold in line.Holds)
             tx.Enqueue(InsertHoldSql, line.Id, Holds.Text(hold.Cause), hold.SourceId, hold.Since);
     }
-
-    private static async Task<List<Line>> ReadLinesAsync(NpgsqlCommand command, CancellationToken cancel)
-    {
-        await using var reader = await command.ExecuteReaderAsync(cancel);
-        return await ReadLinesAsync(reader, cancel);
-    }
-
-    private static async Task<List<Line>> ReadLinesAsync(NpgsqlDataReader reader, CancellationToken cancel)
-    {
-        List<Line> lines = [];
-        while (await reader.ReadAsync(cancel))
-            lines.Add(ReadLine(reader));
-        return lines;
-    }
-
-    private static Line ReadLine(NpgsqlDataReader r) => new()
-    {
-        Id = r.GetGuid(0),
-        Country = r.GetString(1),
-        TrackId = r.GetGuid(2),
-        Wcn = r.GetString(3),
-        TrackBegunOn = OrNull<DateOnly>(r, 4),
-        StudentId = OrNull<Guid>(r, 5),
-        Headcount = r.GetInt32(6),
-        OfferingId = r.GetGuid(7),
-        OfferingVersion = r.GetInt64(8),
-        FundingProgram = r.GetString(9),
-        FundingAccount = r.GetString(10),
-        FiscalYear = r.GetInt32(11),
-        State = LineStates.Parse(r.GetString(12)),
-        CancelCause = r.IsDBNull(13) ? null : CancelCauses.Parse(r.GetString(13)),
-        ReportDate = r.GetFieldValue<DateOnly>(14),
-        StartDate = r.GetFieldValue<DateOnly>(15),
-        EndDate = r.GetFieldValue<DateOnly>(16),
-        ArrivedOn = OrNull<DateOnly>(r, 17),
-        StartedOn = OrNull<DateOnly>(r, 18),
-        TuitionRate = r.GetString(19),
-        Price = r.IsDBNull(20) ? null : new Price(r.GetString(20), r.GetInt64(21), r.GetInt32(22)),
-        QuotedOn = OrNull<DateOnly>(r, 23),
-        JudgedIn = r.GetInt64(24),
-        Judgement = r.IsDBNull(25) ? null : Judgement.Parser.ParseFrom(r.GetFieldValue<byte[]>(25)),
-        Version = r.GetInt64(26),
-        Digest = r.GetFieldValue<byte[]>(27),
-        RecordedAt = r.GetDateTime(28),
-        ChangedAt = r.GetDateTime(29),
-        Holds = ReadHolds(r),
-        ExternalIds = ReadExternalIds(r),
-    };
-
-    private static LineHold[] ReadHolds(NpgsqlDataReader r)
-    {
-        if (r.IsDBNull(30))
-            return [];
-        var (causes, sources, sinces) = (r.GetFieldValue<string[]>(30), r.GetFieldValue<string[]>(31), r.GetFieldValue<DateTime[]>(32));
-        var holds = new LineHold[causes.Length];
-        for (var i = 0; i < holds.Length; i++)
-            holds[i] = new LineHold(Holds.Parse(causes[i]), sources[i], sinces[i]);
-        return holds;
-    }
-
-    private static ExternalId[] ReadExternalIds(NpgsqlDataReader r)
-    {
-        if (r.IsDBNull(33))
-            return [];
-        var (sources, ids) = (r.GetFieldValue<string[]>(33), r.GetFieldValue<string[]>(34));
-        var external = new ExternalId[ids.Length];
-        for (var i = 0; i < external.Length; i++)
-            external[i] = new ExternalId { Source = sources[i], Id = ids[i] };
-        return external;
-    }
-
-    private static TrackRow ReadTrack(NpgsqlDataReader r) => new(r.GetString(0), OrNull<Guid>(r, 1), r.GetString(2), OrNull<DateOnly>(r, 3));
-
-    private static T? OrNull<T>(NpgsqlDataReader r, int ordinal) where T : struct => r.IsDBNull(ordinal) ? null : r.GetFieldValue<T>(ordinal);
 
     private static NpgsqlParameter<T> Value<T>(T value) => new() { TypedValue = value };
 

@@ -11,7 +11,7 @@ namespace Imet.Enrollment;
 /// </summary>
 public static class LineHistory
 {
-    public static LineHistoryEntry Entry(LineChange change)
+    public static LineHistoryEntry Entry(LineChange change, out byte[] digest)
     {
         var entry = new LineHistoryEntry
         {
@@ -23,7 +23,8 @@ public static class LineHistory
             Judgement = change.Judgement,
             RecordedTime = Timestamp.FromDateTime(change.After.ChangedAt),
         };
-        entry.Digest = Convert.ToHexStringLower(Digest(change.Before is { } before ? before.Digest.Span : Seed(change.After.Id), entry));
+        digest = Digest(change.Before is { } before ? before.Digest.Span : Seed(change.After.Id), entry);
+        entry.Digest = Convert.ToHexStringLower(digest);
         return entry;
     }
 
@@ -34,7 +35,7 @@ public static class LineHistory
         var expected = 1L;
         foreach (var entry in entries)
         {
-            var digest = Digest(previous, entry);
+            var digest = Digest(previous, new LineHistoryEntry(entry) { Digest = "" });
             if (entry.Version != expected || Convert.ToHexStringLower(digest) != entry.Digest)
                 return expected;
             previous = digest;
@@ -45,13 +46,11 @@ public static class LineHistory
 
     private static byte[] Seed(Guid lineId) => lineId.ToByteArray(bigEndian: true);
 
-    private static byte[] Digest(ReadOnlySpan<byte> previous, LineHistoryEntry entry)
+    private static byte[] Digest(ReadOnlySpan<byte> previous, LineHistoryEntry withoutDigest)
     {
-        var bare = entry.Clone();
-        bare.Digest = "";
-        var bytes = new byte[previous.Length + bare.CalculateSize()];
+        var bytes = new byte[previous.Length + withoutDigest.CalculateSize()];
         previous.CopyTo(bytes);
-        bare.WriteTo(bytes.AsSpan(previous.Length));
+        withoutDigest.WriteTo(bytes.AsSpan(previous.Length));
         return SHA256.HashData(bytes);
     }
 }

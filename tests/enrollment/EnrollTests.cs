@@ -166,7 +166,7 @@ public sealed class EnrollTests(Servers servers, SharedWorld shared)
         var offering = await world.ScheduleAsync(5);
         var line = await world.EnrollAsync(offering, "ETH");
         var stranger = world.Stack.Caller("attache", ["enrollment.read", "enrollment.write"], "ERI");
-        async Task<string> Answer(string id, Func<string, AsyncUnaryCall<Google.Protobuf.IMessage>>? _ = null)
+        async Task<string> Answer(string id)
         {
             var (code, _, e) = await World.RefusedAsync(stranger.Enrollment.GetTrainingLineAsync(new GetTrainingLineRequest { LineId = id }).ResponseAsync);
             Assert.Equal(StatusCode.NotFound, code);

@@ -4,6 +4,7 @@ using Imet.CourseCatalog.V1;
 using Imet.Enrollment.V1;
 using Imet.Testing;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 using Xunit;
 
 namespace Imet.Enrollment.Tests;
@@ -129,10 +130,11 @@ public sealed class ReexaminationTests(Servers servers, SharedWorld shared)
     [Fact]
     public async Task An_enrollment_committed_before_the_news_of_a_restriction_is_examined_after_it()
     {
-        // The heard event waits in the queue while nobody receives, so that the enrollment's commit is the first to know of nothing.
+        // Nothing is heard before the commit: no event comes through, and the reconciler does not look.
         var gate = Path.Combine(servers.Folder, World.NewId());
-        await using var alone = await World.StartAsync(servers, Cancel, ("Failpoints__enrollment.between-question-and-commit", $"pause:{gate}"));
-        await UnbindAsync(alone, "imet.country-eligibility.v1", "country.#");
+        await using var alone = await World.StartAsync(servers, Cancel,
+            ("Failpoints__enrollment.between-question-and-commit", $"pause:{gate}"), ("Reconciliation__Interval", "1.00:00:00"));
+        await UnbindAsync(alone, "imet.country-eligibility.v1");
         var offering = await alone.ScheduleAsync(5);
         await alone.EnrollAsync(offering, "SDN");
         await File.WriteAllTextAsync(gate, "", Cancel);
@@ -142,7 +144,7 @@ public sealed class ReexaminationTests(Servers servers, SharedWorld shared)
         File.Delete(gate);
         var enrolled = await enrolling;
         Assert.Equal(TrainingLine.Types.State.SeatConfirmed, enrolled.State);
-        await BindAsync(alone, "imet.country-eligibility.v1", "country.#");
+        await BindAsync(alone, "imet.country-eligibility.v1");
         await alone.WhenAsync(enrolled, line => line.State == TrainingLine.Types.State.Cancelled, Cancel);
         Assert.Equal(0, (await alone.SeatsAsync(offering)).Taken);
     }
@@ -151,14 +153,37 @@ public sealed class ReexaminationTests(Servers servers, SharedWorld shared)
     public async Task What_no_event_tells_the_reconciler_finds()
     {
         await using var alone = await World.StartAsync(servers, Cancel, ("Reconciliation__Interval", "00:00:00.500"));
-        await UnbindAsync(alone, "imet.country-eligibility.v1", "country.#");
-        await UnbindAsync(alone, "imet.course-catalog.v1", "offering.#");
+        await UnbindAsync(alone, "imet.country-eligibility.v1");
+        await UnbindAsync(alone, "imet.course-catalog.v1");
         var (suspended, calledOff) = (await alone.ScheduleAsync(5), await alone.ScheduleAsync(5));
         var lines = new[] { await alone.EnrollAsync(suspended, "TCD"), await alone.EnrollAsync(calledOff, "CMR") };
         await alone.RestrictAsync("TCD", Effect.Suspend);
         await alone.Officer.CourseCatalog.CancelOfferingAsync(new CancelOfferingRequest { RequestId = World.NewId(), OfferingId = calledOff.Id, Etag = calledOff.Etag, Reason = "No instructors." });
         foreach (var line in lines)
             await alone.WhenAsync(line, now => now.State == TrainingLine.Types.State.Cancelled, Cancel);
+    }
+
+    [Fact]
+    public async Task An_examination_that_is_killed_half_way_is_completed_by_the_next_start()
+    {
+        var gate = Path.Combine(servers.Folder, World.NewId());
+        await using var alone = await World.StartAsync(servers, Cancel, ("Failpoints__enrollment.between-batches", $"pause:{gate}"), ("Reexamination__BatchSize", "2"));
+        var offering = await alone.ScheduleAsync(5);
+        var lines = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => alone.EnrollAsync(offering, "VEN")));
+        await File.WriteAllTextAsync(gate, "", Cancel);
+        await alone.RestrictAsync("VEN", Effect.Suspend);
+        await Eventually.TrueAsync(() => File.Exists($"{gate}.hit"), Cancel);
+        Assert.Equal(3, (await alone.SeatsAsync(offering)).Taken);
+        await alone.Stack.Enrollment[0].KillAsync(Cancel);
+        File.Delete(gate);
+        await alone.Stack.Enrollment[0].RestartAsync(Cancel);
+        await alone.Stack.Enrollment[0].WaitUntilReadyAsync(Cancel);
+        foreach (var line in lines)
+        {
+            await alone.WhenAsync(line, now => now.State == TrainingLine.Types.State.Cancelled, Cancel);
+            Assert.Equal(["enrolled", "cancelled"], (await alone.HistoryAsync(line)).Select(entry => entry.Change));
+        }
+        Assert.Equal(0, (await alone.SeatsAsync(offering)).Taken);
     }
 
     [Fact]
@@ -189,15 +214,31 @@ public sealed class ReexaminationTests(Servers servers, SharedWorld shared)
         Assert.Empty(await new Invariants(world.Stack.Database.Administrator).BreachesAsync([Guid.Parse(first.Id)], null, Cancel));
     }
 
-    private static Task UnbindAsync(World world, string exchange, string key) => OnBrokerAsync(world, (channel, queue) => channel.QueueUnbindAsync(queue, queue, "", cancellationToken: Cancel), exchange, key);
+    // The consuming library binds our queue to an exchange of the same name, and that one to the publisher's.
+    private static Task UnbindAsync(World world, string exchange) =>
+        OnBrokerAsync(world, $"enrollment.{exchange}", (channel, queue) => channel.QueueUnbindAsync(queue, queue, "", cancellationToken: Cancel));
 
-    private static Task BindAsync(World world, string exchange, string key) => OnBrokerAsync(world, (channel, queue) => channel.QueueBindAsync(queue, queue, "", cancellationToken: Cancel), exchange, key);
+    private static Task BindAsync(World world, string exchange) =>
+        OnBrokerAsync(world, $"enrollment.{exchange}", (channel, queue) => channel.QueueBindAsync(queue, queue, "", cancellationToken: Cancel));
 
-    private static async Task OnBrokerAsync(World world, Func<IChannel, string, Task> act, string exchange, string key)
+    private static async Task OnBrokerAsync(World world, string queue, Func<IChannel, string, Task> act)
     {
-        Assert.NotEmpty(key);
         await using var connection = await new ConnectionFactory { Uri = new Uri(world.Stack.Broker) }.CreateConnectionAsync(Cancel);
+        // A service is ready before it receives: what is unbound too early would be bound again.
+        await Eventually.TrueAsync(() => IsReceivedFromAsync(connection, queue), Cancel);
         await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancel);
-        await act(channel, $"enrollment.{exchange}");
+        await act(channel, queue);
+    }
+    private static async Task<bool> IsReceivedFromAsync(IConnection connection, string queue)
+    {
+        await using var channel = await connection.CreateChannelAsync(cancellationToken: Cancel);
+        try
+        {
+            return await channel.ConsumerCountAsync(queue, Cancel) > 0;
+        }
+        catch (OperationInterruptedException)
+        {
+            return false;
+        }
     }
 }

@@ -2,6 +2,7 @@ using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Offerings;
+using Npgsql;
 
 namespace Imet.Enrollment.Reexamination;
 
@@ -11,6 +12,7 @@ namespace Imet.Enrollment.Reexamination;
 public sealed partial class CountryReexamination(
     Database database,
     TimeProvider clock,
+    IConfiguration settings,
     EnrollmentFacts facts,
     EnrollmentStore store,
     CountryStore countries,
@@ -19,7 +21,7 @@ public sealed partial class CountryReexamination(
     ILogger<CountryReexamination> log) : IDueWorkHandler
 {
     // Large enough that one answer and one commit serve many lines, small enough that nobody waits for the locks: about 100 ms.
-    private const int BatchSize = 500;
+    private readonly int _batchSize = settings.GetValue("Reexamination:BatchSize", 500);
 
     public static string Kind => "country";
 
@@ -38,6 +40,7 @@ public sealed partial class CountryReexamination(
                 continue;
             (examined, changed) = (examined + page.Lines.Count, changed + done.Value);
             after = page.Lines[^1].Id;
+            await Failpoints.HitAsync("enrollment.between-batches");
         }
         await database.WriteAsync(tx =>
         {
@@ -49,10 +52,10 @@ public sealed partial class CountryReexamination(
 
     private sealed record Page(SeenRevision? Seen, IReadOnlyList<Line> Lines, IReadOnlyDictionary<(Guid, long), OfferingCopy> Offerings);
 
-    private async Task<Page> ReadPageAsync(Npgsql.NpgsqlConnection connection, string country, Guid after, CancellationToken cancel)
+    private async Task<Page> ReadPageAsync(NpgsqlConnection connection, string country, Guid after, CancellationToken cancel)
     {
         var seen = await countries.FindSeenAsync(connection, country, cancel);
-        var lines = await store.PageOfCountryAsync(connection, country, after, BatchSize, cancel);
+        var lines = await store.PageOfCountryAsync(connection, country, after, _batchSize, cancel);
         return new Page(seen, lines, await offerings.OfAsync(connection, lines, cancel));
     }
 
