@@ -47,7 +47,9 @@ public sealed class Tokens : IDisposable
         var point = key.ExportParameters(includePrivateParameters: false).Q;
         var (x, y) = (Base64UrlEncoder.Encode(point.X!), Base64UrlEncoder.Encode(point.Y!));
         var keyId = Base64UrlEncoder.Encode(SHA256.HashData([.. point.X!, .. point.Y!]))[..16];
-        Write(published, JsonSerializer.Serialize(new { keys = new[] { new { kty = "EC", crv = "P-256", use = "sig", alg = "ES256", kid = keyId, x, y } } }));
+        var keys = JsonSerializer.Serialize(new { keys = new[] { new { kty = "EC", crv = "P-256", use = "sig", alg = "ES256", kid = keyId, x, y } } });
+        if (!File.Exists(published) || File.ReadAllText(published) != keys)
+            Write(published, keys);
         return new Tokens(published, key, keyId, clock);
     }
 

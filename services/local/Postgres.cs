@@ -44,14 +44,13 @@ public sealed class Postgres(string folder, int port, string password, IReadOnly
         {
             await InitializeAsync(bin, drop, cancel);
         }
-        RemoveStaleLock();
+        await RemoveStaleLockAsync(cancel);
         string[] arguments =
         [
             .. drop, Path.Combine(bin, "postgres"), "-D", data, "-p", $"{port}", "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
             "-c", "max_connections=300", "-c", "log_line_prefix=%m [%p] %q%u@%d ", .. settings.SelectMany(s => new[] { "-c", $"{s.Key}={s.Value}" }),
         ];
-        process = Processes.StartDetached(arguments[0], arguments[1..], folder, Log, Clean);
-        process.Write(Path.Combine(folder, "pid"));
+        process = Processes.StartDetached(arguments[0], arguments[1..], folder, Log, Path.Combine(folder, "pid"), Clean);
         Started?.Invoke(process);
         await WaitUntilReadyAsync(cancel);
     }
@@ -125,11 +124,9 @@ public sealed class Postgres(string folder, int port, string password, IReadOnly
     private async Task InitializeAsync(string bin, string[] drop, CancellationToken cancel)
     {
         // Under another name until it is whole: a folder that a kill left half made is not taken for a database.
-        var half = Path.Combine(folder, "data.new");
-        if (Directory.Exists(half))
-        {
-            Directory.Delete(half, recursive: true);
-        }
+        foreach (var left in Directory.EnumerateDirectories(folder, "new-*"))
+            Directory.Delete(left, recursive: true);
+        var half = Path.Combine(folder, $"new-{Guid.CreateVersion7():N}");
         // The password goes by a file, since the other account may not open our pipe, that only that account reads and that is gone afterwards.
         const string Initialize = "umask 077; cat >password; \"$@\" --pwfile=password; code=$?; rm -f password; exit $code";
         string[] arguments =
@@ -146,20 +143,15 @@ public sealed class Postgres(string folder, int port, string password, IReadOnly
     }
 
     // PostgreSQL takes any process with the number in its lock file for another postmaster, also a dead one that nobody reaped or a stranger after a reboot.
-    private void RemoveStaleLock()
+    // What a killed postmaster left behind ends by itself, soon.
+    private async Task RemoveStaleLockAsync(CancellationToken cancel)
     {
-        var file = Path.Combine(data, "postmaster.pid");
-        if (!File.Exists(file))
+        foreach (var left in Processes.In(data))
         {
-            return;
+            if (!await left.WaitForExitAsync(TimeSpan.FromSeconds(10), cancel))
+                throw new StackException($"PostgreSQL process {left.Pid} still runs on {data} but was not started from here; end it first.");
         }
-        var ours = int.TryParse(File.ReadLines(file).FirstOrDefault(), out var pid) && ProcessId.Of(pid) is { IsAlive: true }
-            && new FileInfo($"/proc/{pid}/cwd").LinkTarget == data;
-        if (ours)
-        {
-            throw new StackException($"PostgreSQL process {pid} already runs on {data} but was not started from here; end it first.");
-        }
-        File.Delete(file);
+        File.Delete(Path.Combine(data, "postmaster.pid"));
     }
 
     private async Task WaitUntilReadyAsync(CancellationToken cancel)

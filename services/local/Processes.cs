@@ -22,8 +22,6 @@ public sealed record ProcessId(int Pid, long StartTime)
         return words.Length >= 2 && int.TryParse(words[0], out var pid) && long.TryParse(words[1], out var start) ? new ProcessId(pid, start) : null;
     }
 
-    public void Write(string file) => File.WriteAllText(file, $"{Pid} {StartTime}\n");
-
     public void Signal(Signal signal)
     {
         if (IsAlive)
@@ -98,13 +96,16 @@ public static class Processes
 {
     /// <summary>
     /// Starts a program in a session of its own, so that it outlives the terminal and a Ctrl-C there does not reach it; output goes to the end of the log.
+    /// Its number is in the pid file before it runs: whoever is killed here can find it again.
     /// </summary>
-    public static ProcessId StartDetached(string program, IEnumerable<string> arguments, string folder, string log, IReadOnlyDictionary<string, string?> environment)
+    public static ProcessId StartDetached(
+        string program, IEnumerable<string> arguments, string folder, string log, string pidFile, IReadOnlyDictionary<string, string?> environment)
     {
         var start = new ProcessStartInfo("/bin/sh") { WorkingDirectory = folder, UseShellExecute = false };
-        // A shell such as dash drops variables whose names are not its own kind of word (Peers__country-eligibility__Address): env hands them over. None of them is a secret.
+        // A shell such as dash drops variables whose names it could not have set itself (Peers__country-eligibility__Address): env hands them over. None is a secret.
         var odd = environment.Where(setting => setting.Value is not null && !setting.Key.All(letter => char.IsAsciiLetterOrDigit(letter) || letter == '_')).ToList();
-        string[] shell = ["-c", "log=$1; shift; exec setsid env \"$@\" >>\"$log\" 2>&1 </dev/null", "sh", log, .. odd.Select(setting => $"{setting.Key}={setting.Value}"), program, .. arguments];
+        const string Script = "log=$1; echo $$ $(cut -d' ' -f22 /proc/$$/stat) >\"$2\"; shift 2; exec setsid env \"$@\" >>\"$log\" 2>&1 </dev/null";
+        string[] shell = ["-c", Script, "sh", log, pidFile, .. odd.Select(setting => $"{setting.Key}={setting.Value}"), program, .. arguments];
         foreach (var argument in shell)
         {
             start.ArgumentList.Add(argument);
@@ -165,6 +166,23 @@ public static class Processes
         using var process = Process.Start(start)!;
         await process.WaitForExitAsync(cancel);
         return process.ExitCode;
+    }
+
+    /// <summary>Processes that work in the folder, such as a server's that its master left behind.</summary>
+    public static IEnumerable<ProcessId> In(string folder) =>
+        Directory.EnumerateDirectories("/proc").Select(Path.GetFileName).Where(name => int.TryParse(name, out _)).Where(name => WorkingFolder(name!) == folder)
+            .Select(name => ProcessId.Of(int.Parse(name!, CultureInfo.InvariantCulture))).OfType<ProcessId>().Where(process => process.IsAlive);
+
+    private static string? WorkingFolder(string process)
+    {
+        try
+        {
+            return new FileInfo($"/proc/{process}/cwd").LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
     }
 
     public static string Tail(string log, int lines) =>

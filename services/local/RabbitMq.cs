@@ -43,11 +43,9 @@ public sealed class RabbitMq(string folder, RabbitMqPorts ports, string password
         }
         Directory.CreateDirectory(home);
         await WriteSettingsAsync(cancel);
-        epmd = Processes.StartDetached("epmd", ["-port", $"{ports.Epmd}", "-address", "127.0.0.1"], folder, Log, Settings);
-        epmd.Write(Path.Combine(folder, "epmd.pid"));
+        epmd = Processes.StartDetached("epmd", ["-port", $"{ports.Epmd}", "-address", "127.0.0.1"], folder, Log, Path.Combine(folder, "epmd.pid"), Settings);
         Started?.Invoke(epmd);
-        process = Processes.StartDetached(server, [], folder, Log, Settings);
-        process.Write(Path.Combine(folder, "pid"));
+        process = Processes.StartDetached(server, [], folder, Log, Path.Combine(folder, "pid"), Settings);
         Started?.Invoke(process);
         await WaitUntilReadyAsync(cancel);
         await File.WriteAllTextAsync(booted, "", cancel);

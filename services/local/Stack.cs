@@ -125,8 +125,7 @@ internal sealed class Stack
         }
         await StopAsync(house, cancel);
         Rotate(Log(house.Name));
-        var process = Processes.StartDetached(House.Dotnet, [house.Program], folder, Log(house.Name), settings);
-        process.Write(PidFile(house));
+        var process = Processes.StartDetached(House.Dotnet, [house.Program], folder, Log(house.Name), PidFile(house), settings);
         await File.WriteAllTextAsync(MarkFile(house), Mark(house, settings), cancel);
         await WaitUntilReadyAsync(house, process, cancel);
         Say(house.Name, $"started, port {GrpcPort(house)} ({Seconds(clock)})");

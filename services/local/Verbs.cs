@@ -105,8 +105,8 @@ internal static class Verbs
               {{"events",-20}} {{stack.Broker}}   exchanges imet.*.v1
 
             Try
-              ./dev evaluate BFA --program IMET
-              ./dev token --subject alice --scopes eligibility.read,catalog.read --country THA
+              ./dev evaluate NER --program IMET
+              ./dev evaluate THA --program IMET --on 2015-06-01
               grpcurl -plaintext -H "authorization: Bearer $(./dev token)" -d '{"country":"THA"}' 127.0.0.1:{{eligibility}} imet.countryeligibility.v1.CountryEligibilityService/GetCountry
 
             ./dev logs SERVICE, ./dev status, ./dev down; ./dev help has the rest.

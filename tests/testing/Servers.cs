@@ -8,7 +8,7 @@ namespace Imet.Testing;
 
 /// <summary>
 /// One private PostgreSQL and one private RabbitMQ for a test process, on loopback, in a temporary folder. Use it as [assembly: AssemblyFixture(typeof(Servers))]
-/// and take it in a test class's constructor. Both start at once; RabbitMQ is waited for by the first test that asks for a virtual host.
+/// and take it in a test class's constructor. RabbitMQ, whose boot takes seconds of processor time, starts when the first test asks for a virtual host.
 /// </summary>
 public sealed class Servers : IAsyncLifetime
 {
@@ -17,7 +17,7 @@ public sealed class Servers : IAsyncLifetime
     private readonly Guard guard;
     private readonly Dictionary<string, Task> migrated = [];
     private readonly Lock gate = new();
-    private Task brokerStart = Task.CompletedTask;
+    private readonly Lazy<Task> brokerStart;
     private int names;
 
     public Servers()
@@ -36,6 +36,7 @@ public sealed class Servers : IAsyncLifetime
         })
         { Started = process => guard.Watch(process, "QUIT") };
         RabbitMq = new RabbitMq(Path.Combine(Folder, "rabbitmq"), new RabbitMqPorts(ports[1], ports[2], ports[3]), Password) { Started = Watch };
+        brokerStart = new Lazy<Task>(() => StartRabbitMqAsync(CancellationToken.None));
         Tokens = Tokens.Open(Path.Combine(Folder, "keys"), TimeProvider.System);
     }
 
@@ -46,24 +47,16 @@ public sealed class Servers : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        brokerStart = StartRabbitMqAsync(CancellationToken.None);
         await StartPostgresAsync(CancellationToken.None);
         await Postgres.CreateDatabaseAsync(Template, "template1", CancellationToken.None);
         await Postgres.ProvisionAsync(Template, TestDatabase.Roles.ToDictionary(role => role, _ => Password), CancellationToken.None);
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        try
-        {
-            await brokerStart;
-        }
-        catch (StackException)
-        {
-            // The test that needed it has said so.
-        }
         guard.Dispose();
         Tokens.Dispose();
+        return ValueTask.CompletedTask;
     }
 
     public Task StartPostgresAsync(CancellationToken cancel) => Postgres.StartAsync(cancel);
@@ -92,7 +85,7 @@ public sealed class Servers : IAsyncLifetime
     /// <summary>A fresh virtual host, as the address of a broker.</summary>
     public async Task<string> NewBrokerVhostAsync(CancellationToken cancel)
     {
-        await brokerStart.WaitAsync(cancel);
+        await brokerStart.Value.WaitAsync(cancel);
         var name = $"test-{Interlocked.Increment(ref names)}";
         await RabbitMq.AddVirtualHostAsync(name, cancel);
         return RabbitMq.Uri(name);

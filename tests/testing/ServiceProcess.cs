@@ -115,7 +115,7 @@ public sealed class ServiceProcess : IAsyncDisposable
 
     private void Launch()
     {
-        Id = Processes.StartDetached(House.Dotnet, [house.Program], servers.Folder, Log, settings);
+        Id = Processes.StartDetached(House.Dotnet, [house.Program], servers.Folder, Log, $"{Log}.pid", settings);
         servers.Watch(Id);
     }
 }
