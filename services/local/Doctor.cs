@@ -15,12 +15,11 @@ internal static class Doctor
         well &= Check("time zones", File.Exists("/usr/share/zoneinfo/America/New_York"), "/usr/share/zoneinfo", "apt-get install tzdata");
         var disk = new DriveInfo(Path.GetDirectoryName(folder)!);
         well &= Check("disk", disk.AvailableFreeSpace > LeastBytes, $"{disk.AvailableFreeSpace >> 20} MiB free", "free at least 1 GiB, or RabbitMQ stops taking messages");
-        var running = Stack.Exists(folder) ? new Stack(folder) : null;
+        var stack = new Stack(folder);
         foreach (var house in House.All)
         {
-            var (grpc, http) = running is null ? (Stack.UsualPortBase + house.Number, Stack.UsualPortBase + 100 + house.Number) : (running.GrpcPort(house), running.HttpPort(house));
-            var ours = running?.Process(house) is { IsAlive: true };
-            foreach (var port in new[] { grpc, http })
+            var ours = stack.Process(house) is { IsAlive: true };
+            foreach (var port in new[] { stack.GrpcPort(house), stack.HttpPort(house) })
                 well &= Check($"port {port}", ours || Ports.IsFree(port), ours ? $"{house.Name} runs" : "free", $"taken by {Ports.Holder(port) ?? "another user's process"}: IMET_PORTS=6100 ./dev up");
         }
         return well ? 0 : 1;

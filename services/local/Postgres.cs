@@ -128,10 +128,10 @@ public sealed class Postgres(string folder, int port, string password, IReadOnly
             Directory.Delete(left, recursive: true);
         var half = Path.Combine(folder, $"new-{Guid.CreateVersion7():N}");
         // The password goes by a file, since the other account may not open our pipe, that only that account reads and that is gone afterwards.
-        const string Initialize = "umask 077; cat >password; \"$@\" --pwfile=password; code=$?; rm -f password; exit $code";
+        const string Initialize = "secret=$1; shift; umask 077; cat >\"$secret\"; \"$@\" --pwfile=\"$secret\"; code=$?; rm -f \"$secret\"; exit $code";
         string[] arguments =
         [
-            .. drop, "sh", "-c", Initialize, "sh", Path.Combine(bin, "initdb"), "-D", half, "-U", Superuser, "-A", "scram-sha-256", "-E", "UTF8", "--no-locale",
+            .. drop, "sh", "-c", Initialize, "sh", $"{half}.secret", Path.Combine(bin, "initdb"), "-D", half, "-U", Superuser, "-A", "scram-sha-256", "-E", "UTF8", "--no-locale",
             "--data-checksums", "--no-instructions", "--no-sync",
         ];
         var (code, output) = await Processes.TryRunAsync(arguments[0], arguments[1..], folder, Clean, password + "\n", cancel);

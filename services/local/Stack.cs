@@ -20,7 +20,7 @@ internal sealed record StackState
 /// <summary>PostgreSQL, RabbitMQ and the three services on loopback, with all that they keep in one folder.</summary>
 internal sealed class Stack
 {
-    public const int UsualPortBase = 5100;
+    private const int UsualPortBase = 5100;
     private const string Database = "imet";
     private const string EnrollmentSubject = "service:enrollment";
     private static readonly string[] EnrollmentScopes = ["eligibility.read", "catalog.read"];

@@ -43,8 +43,11 @@ internal static class Verbs
             if (await CommandLineAsync(stack, "tour", cancel) is not 0 and var failed)
                 return failed;
         }
-        Console.WriteLine(started ? "\nImet is up." : "\nImet was up already. ./dev tour shows the main job again.");
-        Addresses(stack);
+        Console.WriteLine(started ? "\nImet is up." : "\nImet was up already. Calls to copy stand at the end of ./dev tour.");
+        foreach (var house in House.All)
+            Console.WriteLine($"  {house.Name,-20} gRPC 127.0.0.1:{stack.GrpcPort(house)}   health and metrics http://127.0.0.1:{stack.HttpPort(house)}");
+        Console.WriteLine($"  {"events",-20} {stack.Broker}   exchanges imet.*.v1");
+        Console.WriteLine("./dev status, ./dev logs SERVICE, ./dev down; ./dev help has the rest.");
         return 0;
     }
 
@@ -94,23 +97,6 @@ internal static class Verbs
             Console.WriteLine($"  {name,-20} {word,-10} {(process is { IsAlive: true } ? $"process {process.Pid}" : ""),-16} port {ports}");
             return word == "ready";
         }
-    }
-
-    private static void Addresses(Stack stack)
-    {
-        foreach (var house in House.All)
-            Console.WriteLine($"  {house.Name,-20} gRPC 127.0.0.1:{stack.GrpcPort(house)}   health and metrics http://127.0.0.1:{stack.HttpPort(house)}");
-        var eligibility = stack.GrpcPort(House.CountryEligibility);
-        Console.WriteLine($$"""
-              {{"events",-20}} {{stack.Broker}}   exchanges imet.*.v1
-
-            Try
-              ./dev evaluate NER --program IMET
-              ./dev evaluate THA --program IMET --on 2015-06-01
-              grpcurl -plaintext -H "authorization: Bearer $(./dev token)" -d '{"country":"THA"}' 127.0.0.1:{{eligibility}} imet.countryeligibility.v1.CountryEligibilityService/GetCountry
-
-            ./dev logs SERVICE, ./dev status, ./dev down; ./dev help has the rest.
-            """);
     }
 
     private static async Task<int> CommandLineAsync(Stack stack, string verb, CancellationToken cancel)
