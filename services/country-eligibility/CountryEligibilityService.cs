@@ -116,6 +116,9 @@ public sealed class CountryEligibilityService(Database database, Writes writes, 
                 Revisions = { revisions.Select(country => new CountryRevision { Country = country.Country, Revision = country.Revision }) },
             };
         });
+        // Who approves and then asks this replica must be answered from what was approved; all its countries entered the record together.
+        var seen = response.Revisions[0];
+        await snapshot.AtLeastAsync(seen.Country, seen.Revision, context.CancellationToken);
         return response;
     }
 
