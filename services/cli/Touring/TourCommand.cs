@@ -20,7 +20,7 @@ public static class TourCommand
             await using var outside = await OutsideSubscriber.StartAsync(StackOptions.Broker(parsed.GetValue(amqp)), cancel);
             var console = AnsiConsole.Console;
             if (Console.IsOutputRedirected)
-                console.Profile.Width = 200;
+                console.Profile.Width = 400;
             var tell = new Telling(console);
             var watch = Stopwatch.StartNew();
             try
@@ -44,16 +44,10 @@ public static class TourCommand
 
     private static void WhereToGoOn(People people, Telling tell)
     {
-        tell.Table(["service", "gRPC", "scopes"],
-        [
-            ["country-eligibility", people.Eligibility.Authority, "eligibility.read, propose, approve, history, ..."],
-            ["course-catalog", people.Catalog.Authority, "catalog.read, write"],
-            ["enrollment", people.Enrollment.Authority, "enrollment.read, write, personal"],
-        ]);
-        tell.Say("Try it (reflection is on, so a gRPC client needs no files):");
+        tell.Say($"country-eligibility {people.Eligibility.Authority}, course-catalog {people.Catalog.Authority}, enrollment {people.Enrollment.Authority}. Calls to copy (a gRPC client needs no files: reflection is on):");
         tell.Verbatim("");
-        tell.Verbatim("export IMET_TOKEN=$(./dev token --subject me --scopes \"eligibility.read catalog.read enrollment.read\")");
-        tell.Verbatim("./dev evaluate NER --program IMET");
-        tell.Verbatim($"grpcurl -plaintext -H \"authorization: Bearer $IMET_TOKEN\" -d '{{\"page_size\": 5}}' {people.Catalog.Authority} imet.coursecatalog.v1.CourseCatalogService/ListOfferings");
+        tell.Verbatim("./dev evaluate THA --program IMET --on 2015-06-01");
+        tell.Verbatim($"grpcurl -plaintext -H \"authorization: Bearer $(./dev token)\" -d '{{\"country\": \"NER\"}}' {people.Eligibility.Authority} imet.countryeligibility.v1.CountryEligibilityService/ListRestrictions");
+        tell.Verbatim($"./dev protos && (cd tests/system/outside && npm ci) && IMET_TOKEN=$(./dev token) node tests/system/outside/client.mjs {people.Eligibility.Authority} NER IMET 2031-06-01");
     }
 }
