@@ -97,7 +97,7 @@ public sealed class Database(NpgsqlDataSource source, DatabaseSettings settings,
             // Nothing of ours leaves state in a pooled session, and the reset is work for the server at each use.
             NoResetOnClose = true,
             Options = string.Create(CultureInfo.InvariantCulture,
-                $"-c statement_timeout={settings.StatementTimeout.TotalMilliseconds:F0} -c idle_in_transaction_session_timeout=30000 -c jit=off"),
+                $"-c statement_timeout={settings.StatementTimeout.TotalMilliseconds:F0} -c idle_in_transaction_session_timeout=30000 -c jit=off -c plan_cache_mode=force_generic_plan"),
         };
         return new NpgsqlDataSourceBuilder(connection.ConnectionString).Build();
     }

@@ -40,7 +40,7 @@ internal sealed partial class PgLimit(NpgsqlConnectionStringBuilder limit)
             await InsertAsync(source, "training_lines", lineRow, new() { ["line_id"] = "line", ["track_id"] = "track", ["offering_id"] = "offering" }),
             await InsertAsync(source, "line_history", lineRow, new() { ["line_id"] = "line" }),
             await InsertAsync(source, "outbox", $"aggregate_id = '{line}'",
-                new() { ["id"] = "bench_uuid()", ["aggregate_id"] = "line::text", ["position"] = "null", ["published_at"] = "null", ["attempts"] = "0" }),
+                new() { ["id"] = "bench_uuid()", ["aggregate_id"] = "line::text", ["position"] = "null", ["published_at"] = "null", ["unrouted"] = "false", ["attempts"] = "0" }),
             await InsertAsync(source, "request_log", $"method like '%EnrollStudent' and position('{line}'::bytea in response) > 0", new() { ["request_id"] = "gen_random_uuid()" }),
         ];
         await target.ExecuteAsync($"""
