@@ -145,8 +145,15 @@ public static class Processes
         {
             var output = process.StandardOutput.ReadToEndAsync(cancel);
             var error = process.StandardError.ReadToEndAsync(cancel);
-            await process.StandardInput.WriteAsync(input.AsMemory(), cancel);
-            process.StandardInput.Close();
+            try
+            {
+                await process.StandardInput.WriteAsync(input.AsMemory(), cancel);
+                process.StandardInput.Close();
+            }
+            catch (IOException)
+            {
+                // It ended without reading: its exit code and its output say why.
+            }
             await process.WaitForExitAsync(cancel);
             return (process.ExitCode, await output + await error);
         }
