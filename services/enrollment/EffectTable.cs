@@ -5,7 +5,12 @@ namespace Imet.Enrollment;
 /// <summary>How far a line has come, as far as a restriction cares. Later lines of a begun track are not set apart here: the question says that their track has begun, so the answer already knows.</summary>
 public enum Standing
 {
-    NotBegun,
+    /// <summary>Nominated or approved: no seat, no money.</summary>
+    Planned,
+    /// <summary>A seat is taken, or offered.</summary>
+    Seated,
+    /// <summary>Travel orders are out.</summary>
+    OrdersOut,
     /// <summary>Not reported as arrived, and the report date is past by so little that the school may just be late.</summary>
     ReportOverdue,
     /// <summary>Arrived or in training.</summary>
@@ -18,6 +23,7 @@ public enum LineAction
     Hold,
     PauseTraining,
     AwaitArrival,
+    /// <summary>The seat is free again, orders are revoked, nothing is charged.</summary>
     Cancel,
 }
 
@@ -29,23 +35,26 @@ public static class EffectTable
 
     public static LineAction Of(Effect effect, Standing standing) => (effect, standing) switch
     {
-        (Effect.PauseTraining, Standing.NotBegun) => LineAction.PauseTraining,
-        (Effect.PauseTraining, Standing.ReportOverdue) => LineAction.PauseTraining,
-        (Effect.PauseTraining, Standing.Begun) => LineAction.PauseTraining,
+        // A pause: it may be planned; who has a seat keeps it, orders and training under way wait.
+        (Effect.PauseTraining, _) => LineAction.PauseTraining,
 
-        (Effect.Hold, Standing.NotBegun) => LineAction.Hold,
+        (Effect.Hold, Standing.Planned) => LineAction.Hold,
+        (Effect.Hold, Standing.Seated) => LineAction.Hold,
+        (Effect.Hold, Standing.OrdersOut) => LineAction.Hold,
         (Effect.Hold, Standing.ReportOverdue) => LineAction.Hold,
         (Effect.Hold, Standing.Begun) => LineAction.GoOn,
 
-        (Effect.Suspend, Standing.NotBegun) => LineAction.Cancel,
+        // What has neither seat nor money stops where it is, and its record is kept.
+        (Effect.Suspend, Standing.Planned) => LineAction.Hold,
+        (Effect.Suspend, Standing.Seated) => LineAction.Cancel,
+        (Effect.Suspend, Standing.OrdersOut) => LineAction.Cancel,
         (Effect.Suspend, Standing.ReportOverdue) => LineAction.AwaitArrival,
         // What may finish under FAA 617 comes as winding up and not as applying. What may not stands still, for all to see, until its end is recorded.
         (Effect.Suspend, Standing.Begun) => LineAction.Hold,
 
         // An effect from a later release of country-eligibility: nothing moves on under a rule that this release can't weigh.
-        (_, Standing.NotBegun) => LineAction.Hold,
-        (_, Standing.ReportOverdue) => LineAction.Hold,
         (_, Standing.Begun) => LineAction.GoOn,
+        (_, _) => LineAction.Hold,
     };
 
     /// <summary>A rule that lacks a fact may apply or not: what has not begun waits for the fact.</summary>
@@ -54,8 +63,10 @@ public static class EffectTable
     public static Standing StandingOf(Line line, DateOnly today) => line switch
     {
         { HasBegun: true } => Standing.Begun,
-        _ when line.ReportDate < today && WorkingDaysAfter(line.ReportDate, today) <= WorkingDaysOfGrace => Standing.ReportOverdue,
-        _ => Standing.NotBegun,
+        { State: LineState.SeatConfirmed or LineState.OrdersIssued } when line.ReportDate < today && WorkingDaysAfter(line.ReportDate, today) <= WorkingDaysOfGrace => Standing.ReportOverdue,
+        { State: LineState.Nominated or LineState.Approved or LineState.Waitlisted } => Standing.Planned,
+        { State: LineState.OrdersIssued } => Standing.OrdersOut,
+        _ => Standing.Seated,
     };
 
     /// <summary>Days from Monday to Friday after the first day, up to and with the last. Federal holidays are not known here; each one missed gives a day less of grace.</summary>

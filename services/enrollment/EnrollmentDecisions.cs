@@ -43,7 +43,7 @@ public sealed record Wish
 }
 
 /// <summary>The student, if the caller's country has one of that id, with a line on the same dates, if there is one.</summary>
-public sealed record StudentRow(string Country, Guid? BusyIn);
+public sealed record StudentRow(string Country, Guid? BusyIn, bool Removed);
 
 public sealed record TrackRow(string Country, Guid? StudentId, string Wcn, DateOnly? BegunOn);
 
@@ -68,90 +68,31 @@ public static class EnrollmentDecisions
         return refusal;
     }
 
+    /// <summary>Nominated, approved and seated in one step.</summary>
     public static Outcome<LineChange> Enroll(EnrollFacts facts)
     {
-        var (wish, offering, seats) = (facts.Wish, facts.Offering, facts.Seats);
-        if (seats.State != Offering.Types.State.Open)
-            return Refusal.Of(ErrorReason.OfferingNotOpen, $"The class is {OfferingCopy.Text(seats.State)}, not OPEN.").With("state", OfferingCopy.Text(seats.State));
-        if (offering.StartDate < facts.Today || offering.EndDate < facts.Today)
-            return Refusal.Of(ErrorReason.OfferingBegun, $"The class began on {offering.StartDate:yyyy-MM-dd}.").With("start_date", $"{offering.StartDate:yyyy-MM-dd}");
-        if (wish.StudentId is not null && facts.Student?.Country != wish.Country)
-            return Refusal.Of(ErrorReason.StudentUnknown, "The country has no student with this id.");
-        if (wish.TrackId is not null && (facts.Track?.Country != wish.Country || facts.Track.StudentId != wish.StudentId))
-            return Refusal.Of(ErrorReason.TrackUnknown, "The student has no track with this id.");
+        if (RefusalToNominate(facts) is { } refusal)
+            return refusal;
         if (facts.Student?.BusyIn is { } busy)
-            return Refusal.Of(ErrorReason.StudentBusy, "The student has a line on these days already.").With("line_id", busy.ToString());
-        if (RefusalToEnroll(facts.Verdict, wish.Country) is { } ineligible)
-            return ineligible;
-        if (seats.Taken + wish.Headcount > seats.Capacity)
-        {
-            return Refusal.Of(ErrorReason.OfferingFull, $"{seats.Taken} of {seats.Capacity} seats are taken; {wish.Headcount} asked for.")
-                .With("capacity", $"{seats.Capacity}").With("taken", $"{seats.Taken}");
-        }
-        return Enrolled(facts);
+            return StudentBusy(busy);
+        return RefusalOfSeats(facts.Seats, facts.Wish.Headcount) is { } full ? full : New(facts, LineState.SeatConfirmed, "enrolled");
     }
+
+    /// <summary>Named for a class, without a seat: who is nominated twice for the same days has not yet been seated twice.</summary>
+    public static Outcome<LineChange> Nominate(EnrollFacts facts) => RefusalToNominate(facts) is { } refusal ? refusal : New(facts, LineState.Nominated, "nominated");
 
     public static Outcome<LineChange> Withdraw(Line line, string etag, string reason, string actor, DateTime now)
     {
-        if (etag != line.Etag)
-            return EtagMismatch(line);
+        if (RefusalOfEtag(line, etag) is { } stale)
+            return stale;
         var transition = LineStates.Find(line, LineCommand.Withdraw);
         return transition.IsAccepted ? Cancelled(line, transition.Value, CancelCause.Withdrawn, actor, reason, "", null, now) : transition.Refusal;
-    }
-
-    public static Outcome<LineChange> ReportArrival(Line line, Verdict verdict, DateOnly arrivedOn, DateOnly today, string actor, DateTime now)
-    {
-        var transition = LineStates.Find(line, LineCommand.ReportArrival);
-        if (!transition.IsAccepted)
-            return transition.Refusal;
-        if (arrivedOn > today)
-            return InTheFuture("arrived_on", today);
-        if (RefusalToMoveOn(verdict, line.Country) is { } refusal)
-            return refusal;
-        var judgement = JudgementOf(verdict);
-        var after = line with
-        {
-            State = transition.Value.To,
-            Holds = [],
-            ArrivedOn = arrivedOn,
-            TrackBegunOn = Earlier(line.TrackBegunOn, arrivedOn),
-            Judgement = judgement,
-            JudgedIn = line.Version + 1,
-            Version = line.Version + 1,
-            ChangedAt = now,
-        };
-        return new LineChange { Before = line, After = after, Change = transition.Value.Change, Actor = actor, Cause = "", Judgement = judgement };
-    }
-
-    public static Outcome<LineChange> ReportStart(Line line, Verdict verdict, DateOnly startedOn, DateOnly today, string actor, DateTime now)
-    {
-        var transition = LineStates.Find(line, LineCommand.ReportStart);
-        if (!transition.IsAccepted)
-            return transition.Refusal;
-        if (startedOn > today)
-            return InTheFuture("started_on", today);
-        if (startedOn < line.ArrivedOn)
-            return Refusal.Of(CommonReason.InvalidFields, "Training can't begin before the arrival.").Field("started_on", $"Must be {line.ArrivedOn:yyyy-MM-dd}, the day of arrival, or later.");
-        if (RefusalToMoveOn(verdict, line.Country) is { } refusal)
-            return refusal;
-        var judgement = JudgementOf(verdict);
-        var after = line with
-        {
-            State = transition.Value.To,
-            StartedOn = startedOn,
-            TrackBegunOn = Earlier(line.TrackBegunOn, startedOn),
-            Judgement = judgement,
-            JudgedIn = line.Version + 1,
-            Version = line.Version + 1,
-            ChangedAt = now,
-        };
-        return new LineChange { Before = line, After = after, Change = transition.Value.Change, Actor = actor, Cause = "", Judgement = judgement };
     }
 
     /// <summary>What the country's rules, as they are now, do to a line that exists. Null when they leave it as it is; asked again, the answer is null.</summary>
     public static LineChange? Reexamine(Line line, Verdict verdict, DateOnly today, string actor, DateTime now)
     {
-        if (line.State == LineState.Cancelled)
+        if (!line.IsOpen)
             return null;
         var standing = EffectTable.StandingOf(line, today);
         List<LineHold> holds = [];
@@ -171,15 +112,14 @@ public static class EnrollmentDecisions
             if (HoldOf(action) is { } cause && !holds.Exists(hold => hold.Cause == cause && hold.SourceId == finding.RestrictionId))
                 holds.Add(line.Holds.FirstOrDefault(hold => hold.Cause == cause && hold.SourceId == finding.RestrictionId) ?? new LineHold(cause, finding.RestrictionId, now));
         }
-        return Holds.Same(holds, line.Holds) ? null : WithHolds(line, holds, verdict, actor, now);
+        return Holds.Same(holds, line.Holds) ? null : WithHolds(line, holds, JudgementOf(verdict), actor, now);
     }
 
     /// <summary>What a called-off class does to one of its lines. Null when the line is over, or in training already.</summary>
     public static LineChange? OfferingCancelled(Line line, string actor, DateTime now) =>
-        line.State is LineState.Cancelled or LineState.InTraining
-            ? null
-            : Cancelled(line, LineStates.Find(line, LineCommand.CancelByOffering).OrThrow(), CancelCause.OfferingCancelled, actor,
-                "The class was called off.", line.OfferingId.ToString(), null, now);
+        LineStates.Find(line, LineCommand.CancelByOffering) is { IsAccepted: true } transition
+            ? Cancelled(line, transition.Value, CancelCause.OfferingCancelled, actor, "The class was called off.", line.OfferingId.ToString(), null, now)
+            : null;
 
     public static Judgement JudgementOf(Verdict verdict) => new()
     {
@@ -214,7 +154,43 @@ public static class EnrollmentDecisions
         return null;
     }
 
-    private static LineChange Enrolled(EnrollFacts facts)
+    /// <summary>What stands against a seat for the person or the class, whatever the country's rules say.</summary>
+    internal static Refusal? RefusalOfOffering(OfferingCopy offering, Offering.Types.State state, DateOnly today)
+    {
+        if (state != Offering.Types.State.Open)
+            return Refusal.Of(ErrorReason.OfferingNotOpen, $"The class is {OfferingCopy.Text(state)}, not OPEN.").With("state", OfferingCopy.Text(state));
+        return offering.StartDate < today || offering.EndDate < today
+            ? Refusal.Of(ErrorReason.OfferingBegun, $"The class began on {offering.StartDate:yyyy-MM-dd}.").With("start_date", $"{offering.StartDate:yyyy-MM-dd}")
+            : null;
+    }
+
+    internal static Refusal? RefusalOfSeats(OfferingSeatsRow seats, int wanted) => seats.Taken + wanted <= seats.Capacity
+        ? null
+        : Refusal.Of(ErrorReason.OfferingFull, $"{seats.Taken} of {seats.Capacity} seats are taken; {wanted} asked for.").With("capacity", $"{seats.Capacity}").With("taken", $"{seats.Taken}");
+
+    internal static Refusal StudentBusy(Guid lineId) => Refusal.Of(ErrorReason.StudentBusy, "The student has a line on these days already.").With("line_id", lineId.ToString());
+
+    internal static Refusal PersonRemoved() => Refusal.Of(ErrorReason.PersonRemoved, "The person was removed from training for cause, and is refused under every program.");
+
+    internal static Refusal? RefusalOfEtag(Line line, string etag) => etag == line.Etag
+        ? null
+        : Refusal.Of(CommonReason.EtagMismatch, $"The line has changed since it was read: it is now {line.Etag}. Read it again, decide again.");
+
+    private static Refusal? RefusalToNominate(EnrollFacts facts)
+    {
+        var wish = facts.Wish;
+        if (RefusalOfOffering(facts.Offering, facts.Seats.State, facts.Today) is { } closed)
+            return closed;
+        if (wish.StudentId is not null && facts.Student?.Country != wish.Country)
+            return Refusal.Of(ErrorReason.StudentUnknown, "The country has no student with this id.");
+        if (facts.Student is { Removed: true })
+            return PersonRemoved();
+        if (wish.TrackId is not null && (facts.Track?.Country != wish.Country || facts.Track.StudentId != wish.StudentId))
+            return Refusal.Of(ErrorReason.TrackUnknown, "The student has no track with this id.");
+        return RefusalToEnroll(facts.Verdict, wish.Country);
+    }
+
+    private static LineChange New(EnrollFacts facts, LineState state, string change)
     {
         var (wish, offering) = (facts.Wish, facts.Offering);
         var (rate, price) = wish.QuotedPrice is { } quoted ? ("", quoted) : Quote(wish.Funding.Program, offering.Course.Prices, wish.Headcount);
@@ -233,7 +209,7 @@ public static class EnrollmentDecisions
             FundingProgram = wish.Funding.Program,
             FundingAccount = wish.Funding.Account,
             FiscalYear = wish.Funding.FiscalYear,
-            State = LineState.SeatConfirmed,
+            State = state,
             CancelCause = null,
             Holds = facts.Verdict.Outcome == Outcome.Paused ? PausesIn(facts.Verdict, facts.Now) : [],
             // Who joins later than the class begins reports on the first day of the line.
@@ -253,34 +229,25 @@ public static class EnrollmentDecisions
             RecordedAt = facts.Now,
             ChangedAt = facts.Now,
         };
-        return new LineChange { Before = null, After = line, Change = "enrolled", Actor = facts.Actor, Cause = "", Judgement = judgement };
+        return new LineChange { Before = null, After = line, Change = change, Actor = facts.Actor, Cause = "", Judgement = judgement };
     }
 
-    private static LineChange Cancelled(
-        Line line, Transition transition, CancelCause cause, string actor, string reason, string sourceId, Judgement? judgement, DateTime now) => new()
+    internal static LineChange Cancelled(Line line, Transition transition, CancelCause cause, string actor, string reason, string sourceId, Judgement? judgement, DateTime now)
+    {
+        var change = LineChange.Of(line, transition, actor, reason, now);
+        return change with
         {
-            Before = line,
-            After = line with { State = transition.To, CancelCause = cause, Holds = [], Version = line.Version + 1, ChangedAt = now },
-            Change = transition.Change,
-            Actor = actor,
-            Cause = reason,
+            After = change.After with { CancelCause = cause, CancelSourceId = sourceId.Length == 0 ? null : sourceId, OrdersNumber = null },
             SourceId = sourceId,
             Judgement = judgement,
         };
+    }
 
-    private static LineChange WithHolds(Line line, List<LineHold> holds, Verdict verdict, string actor, DateTime now)
+    private static LineChange WithHolds(Line line, List<LineHold> holds, Judgement judgement, string actor, DateTime now)
     {
         var transition = LineStates.Find(line, holds.Count == 0 ? LineCommand.Release : LineCommand.Hold).OrThrow();
-        return new LineChange
-        {
-            Before = line,
-            After = line with { State = transition.To, Holds = holds, Version = line.Version + 1, ChangedAt = now },
-            Change = transition.Change,
-            Actor = actor,
-            Cause = string.Join(", ", holds.Select(hold => $"{Holds.Text(hold.Cause)} {hold.SourceId}")),
-            SourceId = holds.Count == 0 ? "" : holds[0].SourceId,
-            Judgement = JudgementOf(verdict),
-        };
+        var change = LineChange.Of(line, transition, actor, string.Join(", ", holds.Select(hold => $"{Holds.Text(hold.Cause)} {hold.SourceId}")), now);
+        return change with { After = change.After with { Holds = holds }, SourceId = holds.Count == 0 ? "" : holds[0].SourceId, Judgement = judgement };
     }
 
     private static HoldCause? HoldOf(LineAction action) => action switch
@@ -294,11 +261,11 @@ public static class EnrollmentDecisions
     private static List<LineHold> PausesIn(Verdict verdict, DateTime now) =>
         [.. Applying(verdict).Where(finding => finding.Effect == Effect.PauseTraining).Select(finding => new LineHold(HoldCause.TrainingPaused, finding.RestrictionId, now)).Distinct()];
 
-    private static Refusal? RefusalToEnroll(Verdict verdict, string country) =>
+    internal static Refusal? RefusalToEnroll(Verdict verdict, string country) =>
         // A pause lets people be nominated, not start.
         verdict.Outcome == Outcome.Paused ? null : RefusalToMoveOn(verdict, country);
 
-    private static Refusal? RefusalToMoveOn(Verdict verdict, string country) => verdict.Outcome switch
+    internal static Refusal? RefusalToMoveOn(Verdict verdict, string country) => verdict.Outcome switch
     {
         Outcome.Eligible or Outcome.EligibleWithConditions => null,
         Outcome.Paused or Outcome.OnHold => Citing(ErrorReason.CountryOnHold, verdict, country, Finding.Types.Bearing.Applies),
@@ -323,12 +290,4 @@ public static class EnrollmentDecisions
         finding.Citation.Length == 0 || finding.Explanation.Contains(finding.Citation, StringComparison.Ordinal) ? finding.Explanation : $"{finding.Explanation} ({finding.Citation})";
 
     private static IEnumerable<Finding> Applying(Verdict verdict) => verdict.Findings.Where(finding => finding.Bearing == Finding.Types.Bearing.Applies);
-
-    private static Refusal EtagMismatch(Line line) =>
-        Refusal.Of(CommonReason.EtagMismatch, $"The line has changed since it was read: it is now {line.Etag}. Read it again, decide again.");
-
-    private static Refusal InTheFuture(string field, DateOnly today) =>
-        Refusal.Of(CommonReason.InvalidFields, "What is reported must have happened.").Field(field, $"Must not be after {today:yyyy-MM-dd}, today in Washington.");
-
-    private static DateOnly Earlier(DateOnly? one, DateOnly other) => one is { } begun && begun < other ? begun : other;
 }

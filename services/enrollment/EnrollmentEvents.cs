@@ -14,7 +14,7 @@ public static class EnrollmentEvents
         AggregateId = change.After.Id.ToString(),
         AggregateVersion = change.After.Version,
         Country = change.After.Country,
-        Data = Data(change, Facts(change.After, offering)),
+        Data = Data(change, Facts(change.After, offering), offering),
     };
 
     public static TrainingLine Resource(Line line, OfferingCopy offering) => new()
@@ -46,22 +46,64 @@ public static class EnrollmentEvents
         Etag = line.Etag,
         CreateTime = Timestamp.FromDateTime(line.RecordedAt),
         UpdateTime = Timestamp.FromDateTime(line.ChangedAt),
+        Kind = (TrainingLine.Types.Kind)line.Kind,
+        OfLineId = line.OfLineId?.ToString() ?? "",
+        EndedOn = line.EndedOn?.ToProto(),
+        CancelSourceId = line.CancelSourceId ?? "",
+        Progress = line.Progress,
+        OrdersNumber = line.OrdersNumber ?? "",
+        NotRestored = line.NotRestored,
     };
 
-    private static IMessage Data(LineChange change, LineFacts facts) => change.Change switch
+    private static IMessage Data(LineChange change, LineFacts facts, OfferingCopy offering) => change.Change switch
     {
+        "nominated" => new TrainingLineNominated { Line = facts },
+        "approved" => new TrainingLineApproved { Line = facts },
         "enrolled" => new TrainingLineEnrolled { Line = facts },
+        "seat-confirmed" => new TrainingLineSeatConfirmed { Line = facts },
+        "roster-changed" => new TrainingLineRosterChanged { Line = facts },
+        "charge-added" => new TrainingLineChargeAdded { Line = facts, Reason = change.Cause },
+        "extension-added" => new TrainingLineExtensionAdded { Line = facts, Reason = change.Cause },
         "cancelled" => new TrainingLineCancelled
         {
             Line = facts,
             Cause = (TrainingLine.Types.CancelCause)(change.After.CancelCause ?? 0),
             SourceId = change.SourceId,
             Reason = change.Cause,
+            RevokedOrdersNumber = change.Before?.OrdersNumber ?? "",
+            Addressees = { Addressees.Of(change.Before ?? change.After, offering) },
         },
-        "held" => new TrainingLineHeld { Line = facts },
+        "orders-issued" => new TrainingLineOrdersIssued { Line = facts, OrdersNumber = change.After.OrdersNumber ?? "" },
+        "orders-amended" => new TrainingLineOrdersAmended { Line = facts, OrdersNumber = change.After.OrdersNumber ?? "", Reason = change.Cause },
+        "orders-revoked" => new TrainingLineOrdersRevoked
+        {
+            Line = facts,
+            OrdersNumber = change.Before?.OrdersNumber ?? "",
+            Reason = change.Cause,
+            Addressees = { Addressees.Of(change.Before ?? change.After, offering) },
+        },
+        "restored" => new TrainingLineRestored { Line = facts },
+        "not-restored" => new TrainingLineNotRestored { Line = facts, Reason = change.Cause },
+        "held" => new TrainingLineHeld { Line = facts, Addressees = { Addressees.Of(change.After, offering) } },
         "released" => new TrainingLineReleased { Line = facts },
         "arrived" => new TrainingLineArrived { Line = facts, ArrivedOn = change.After.ArrivedOn?.ToProto() },
         "started" => new TrainingLineStarted { Line = facts, StartedOn = change.After.StartedOn?.ToProto() },
+        "progressed" => new TrainingLineProgressed { Line = facts, Progress = change.After.Progress },
+        "extended" => new TrainingLineExtended { Line = facts, Reason = change.Cause },
+        "graduated" => new TrainingLineGraduated { Line = facts, EndedOn = change.After.EndedOn?.ToProto() },
+        "completed" => new TrainingLineCompleted { Line = facts, EndedOn = change.After.EndedOn?.ToProto() },
+        "academically-failed" => new TrainingLineAcademicallyFailed { Line = facts, EndedOn = change.After.EndedOn?.ToProto() },
+        "returned-early" => new TrainingLineReturnedEarly
+        {
+            Line = facts,
+            EndedOn = change.After.EndedOn?.ToProto(),
+            Cause = (TrainingLine.Types.CancelCause)(change.After.CancelCause ?? 0),
+            SourceId = change.SourceId,
+            Reason = change.Cause,
+        },
+        "disenrolled" => new TrainingLineDisenrolled { Line = facts, EndedOn = change.After.EndedOn?.ToProto() },
+        "absent" => new TrainingLineAbsent { Line = facts, AbsentSince = change.After.EndedOn?.ToProto(), Addressees = { Addressees.Of(change.After, offering) } },
+        "no-show" => new TrainingLineNoShow { Line = facts },
         _ => throw new InvalidOperationException($"No event tells that a line was {change.Change}."),
     };
 
@@ -82,6 +124,8 @@ public static class EnrollmentEvents
         EndDate = line.EndDate.ToProto(),
         Version = line.Version,
         RecordedTime = Timestamp.FromDateTime(line.ChangedAt),
+        Kind = (TrainingLine.Types.Kind)line.Kind,
+        OfLineId = line.OfLineId?.ToString() ?? "",
     };
 
     private static Hold Resource(LineHold hold) => new()
@@ -91,5 +135,5 @@ public static class EnrollmentEvents
         SinceTime = Timestamp.FromDateTime(hold.Since),
     };
 
-    private static Funding FundingOf(Line line) => new() { Program = line.FundingProgram, Account = line.FundingAccount, FiscalYear = line.FiscalYear };
+    public static Funding FundingOf(Line line) => new() { Program = line.FundingProgram, Account = line.FundingAccount, FiscalYear = line.FiscalYear };
 }

@@ -4,7 +4,9 @@ using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Offerings;
+using Imet.Enrollment.School;
 using Imet.Enrollment.Students;
+using Imet.Enrollment.Tracks;
 using Imet.Enrollment.V1;
 using Imet.Options.V1;
 using Npgsql;
@@ -22,7 +24,9 @@ public sealed partial class EnrollmentService(
     OfferingStore offeringRows,
     OfferingCopies offerings,
     EnrollmentFacts facts,
-    CountryLearning countries) : V1.EnrollmentService.EnrollmentServiceBase
+    CountryLearning countries,
+    RosterStore rosters,
+    RemovalStore removals) : V1.EnrollmentService.EnrollmentServiceBase
 {
     // Each new answer is needed only because a decision about the country was approved within the milliseconds before: five in a row are no accident worth waiting for.
     private const int MostQuestions = 5;
@@ -56,46 +60,6 @@ public sealed partial class EnrollmentService(
             var change = EnrollmentDecisions.Withdraw(lines[0], request.Etag, request.Reason, Caller.Of(context).Subject, now).OrThrow();
             return new WithdrawTrainingLineResponse { Line = await WriteAsync(tx, change, context.CancellationToken) };
         });
-    }
-
-    public override async Task<ReportArrivalResponse> ReportArrival(ReportArrivalRequest request, ServerCallContext context)
-    {
-        if (await writes.ReplayAsync<ReportArrivalRequest, ReportArrivalResponse>(request, context) is { } first)
-            return first;
-        var (lineId, arrivedOn, today) = (Guid.Parse(request.LineId), request.ArrivedOn.ToDateOnly(), Washington.Today(clock));
-        return await JudgedAsync(
-            async () =>
-            {
-                var (line, offering) = await FindLineWithOfferingAsync(lineId, context);
-                return (EnrollmentFacts.QuestionForArrival(line, offering, arrivedOn, today), line);
-            },
-            (line, verdict) => writes.RunAsync<ReportArrivalRequest, ReportArrivalResponse>(request, context, async tx =>
-            {
-                var (now, current) = await LockJudgedAsync(tx, line, verdict, context.CancellationToken);
-                var change = EnrollmentDecisions.ReportArrival(current, verdict, arrivedOn, today, Caller.Of(context).Subject, now).OrThrow();
-                return new ReportArrivalResponse { Line = await WriteAsync(tx, change, context.CancellationToken) };
-            }),
-            context);
-    }
-
-    public override async Task<ReportStartResponse> ReportStart(ReportStartRequest request, ServerCallContext context)
-    {
-        if (await writes.ReplayAsync<ReportStartRequest, ReportStartResponse>(request, context) is { } first)
-            return first;
-        var (lineId, startedOn, today) = (Guid.Parse(request.LineId), request.StartedOn.ToDateOnly(), Washington.Today(clock));
-        return await JudgedAsync(
-            async () =>
-            {
-                var (line, offering) = await FindLineWithOfferingAsync(lineId, context);
-                return (EnrollmentFacts.QuestionFor(line, offering, today), line);
-            },
-            (line, verdict) => writes.RunAsync<ReportStartRequest, ReportStartResponse>(request, context, async tx =>
-            {
-                var (now, current) = await LockJudgedAsync(tx, line, verdict, context.CancellationToken);
-                var change = EnrollmentDecisions.ReportStart(current, verdict, startedOn, today, Caller.Of(context).Subject, now).OrThrow();
-                return new ReportStartResponse { Line = await WriteAsync(tx, change, context.CancellationToken) };
-            }),
-            context);
     }
 
     public override async Task<GetTrainingLineResponse> GetTrainingLine(GetTrainingLineRequest request, ServerCallContext context)
@@ -211,35 +175,39 @@ public sealed partial class EnrollmentService(
 
     private Task<EnrollStudentResponse> EnrollAsync(EnrollStudentRequest request, Wish wish, EnrollBasis basis, Verdict verdict, ServerCallContext context) =>
         writes.RunAsync<EnrollStudentRequest, EnrollStudentResponse>(request, context, async tx =>
+            new EnrollStudentResponse { Line = await NewLineAsync(tx, wish, basis, verdict, EnrollmentDecisions.Enroll, context) });
+
+    private async Task<TrainingLine> NewLineAsync(
+        Transaction tx, Wish wish, EnrollBasis basis, Verdict verdict, Func<EnrollFacts, Outcome<LineChange>> decide, ServerCallContext context)
+    {
+        var read = await store.LockForEnrollAsync(tx, wish, basis.Start, basis.End, context.CancellationToken);
+        RequireLatest(read.Seen, verdict);
+        if (read.Seats?.Version != basis.Offering.Version)
+            offerings.Forget(wish.OfferingId);
+        if (read.Seats is not { } seats || seats.Version != basis.Offering.Version || read.Track?.BegunOn != basis.TrackBegunOn)
+            throw new FactsOvertakenException(read.Seen);
+        var change = decide(new EnrollFacts
         {
-            var read = await store.LockForEnrollAsync(tx, wish, basis.Start, basis.End, context.CancellationToken);
-            RequireLatest(read.Seen, verdict);
-            if (read.Seats?.Version != basis.Offering.Version)
-                offerings.Forget(wish.OfferingId);
-            if (read.Seats is not { } seats || seats.Version != basis.Offering.Version || read.Track?.BegunOn != basis.TrackBegunOn)
-                throw new FactsOvertakenException(read.Seen);
-            var change = EnrollmentDecisions.Enroll(new EnrollFacts
-            {
-                Today = basis.Today,
-                Now = read.Now,
-                Actor = Caller.Of(context).Subject,
-                LineId = Guid.CreateVersion7(clock.GetUtcNow()),
-                TrackId = wish.TrackId ?? Guid.CreateVersion7(clock.GetUtcNow()),
-                Wcn = read.Track?.Wcn ?? Wishes.Wcn(read.WcnNumber),
-                Wish = wish,
-                Offering = basis.Offering,
-                Start = basis.Start,
-                End = basis.End,
-                Seats = seats,
-                Student = read.Student,
-                Track = read.Track,
-                Verdict = verdict,
-            }).OrThrow();
-            var line = store.Write(tx, change, newTrack: wish.TrackId is null);
-            store.TakeSeats(tx, change);
-            tx.Publish(EnrollmentEvents.Of(change, basis.Offering));
-            return new EnrollStudentResponse { Line = EnrollmentEvents.Resource(line, basis.Offering) };
-        });
+            Today = basis.Today,
+            Now = read.Now,
+            Actor = Caller.Of(context).Subject,
+            LineId = Guid.CreateVersion7(clock.GetUtcNow()),
+            TrackId = wish.TrackId ?? Guid.CreateVersion7(clock.GetUtcNow()),
+            Wcn = read.Track?.Wcn ?? Wishes.Wcn(read.WcnNumber),
+            Wish = wish,
+            Offering = basis.Offering,
+            Start = basis.Start,
+            End = basis.End,
+            Seats = seats,
+            Student = read.Student,
+            Track = read.Track,
+            Verdict = verdict,
+        }).OrThrow();
+        var line = store.Write(tx, change, newTrack: wish.TrackId is null);
+        store.MoveSeats(tx, [change]);
+        tx.Publish(EnrollmentEvents.Of(change, basis.Offering));
+        return EnrollmentEvents.Resource(line, basis.Offering);
+    }
 
     private async Task<(DateTime Now, Line Line)> LockJudgedAsync(Transaction tx, Line asked, Verdict verdict, CancellationToken cancel)
     {
@@ -255,13 +223,20 @@ public sealed partial class EnrollmentService(
             throw new FactsOvertakenException(seen);
     }
 
-    private async Task<TrainingLine> WriteAsync(Transaction tx, LineChange change, CancellationToken cancel)
+    private async Task<TrainingLine> WriteAsync(Transaction tx, LineChange change, CancellationToken cancel) => (await WriteAsync(tx, [change], cancel))[0];
+
+    private async Task<List<TrainingLine>> WriteAsync(Transaction tx, IReadOnlyList<LineChange> changes, CancellationToken cancel)
     {
-        var offering = (await offerings.OfAsync(tx.Connection, [change.After], cancel)).Values.Single();
-        var line = store.Write(tx, change, newTrack: false);
-        store.MoveSeats(tx, [change]);
-        tx.Publish(EnrollmentEvents.Of(change, offering));
-        return EnrollmentEvents.Resource(line, offering);
+        var copies = await offerings.OfAsync(tx.Connection, changes.Select(change => change.After), cancel);
+        List<TrainingLine> written = [];
+        foreach (var change in changes)
+        {
+            var offering = copies[(change.After.OfferingId, change.After.OfferingVersion)];
+            written.Add(EnrollmentEvents.Resource(store.Write(tx, change, newTrack: false), offering));
+            tx.Publish(EnrollmentEvents.Of(change, offering));
+        }
+        store.MoveSeats(tx, changes);
+        return written;
     }
 
     private async Task<Line> FindLineAsync(Guid lineId, ServerCallContext context) =>

@@ -15,6 +15,9 @@ namespace Imet.Enrollment;
 /// <summary>What an enrollment finds under its locks.</summary>
 public sealed record EnrollRead(SeenRevision? Seen, DateTime Now, StudentRow? Student, TrackRow? Track, long WcnNumber, OfferingSeatsRow? Seats);
 
+/// <summary>What a nomination finds under its locks when it is to be seated.</summary>
+public sealed record SeatRead(SeenRevision? Seen, DateTime Now, StudentRow? Student, Line Line, OfferingSeatsRow Seats);
+
 public sealed record LineFilter
 {
     public required string[]? Countries { get; init; }
@@ -34,9 +37,8 @@ public sealed class EnrollmentStore
     private const string LockStudentSql = "select country from students where student_id = $1 for no key update";
 
     private const string BusySql = """
-        select line_id from training_lines
-        where student_id = $1 and state <> 'CANCELLED' and start_date <= $3 and end_date >= $2
-        order by start_date limit 1
+        select exists (select from removals where student_id = $1),
+               (select line_id from training_lines where student_id = $1 and is_open and holds_seat and start_date <= $3 and end_date >= $2 order by start_date limit 1)
         """;
 
     private const string LockTrackSql = "select country, student_id, wcn, begun_on from tracks where track_id = $1 for share";
@@ -71,8 +73,8 @@ public sealed class EnrollmentStore
             await reader.NextResultAsync(cancel);
             var country = await reader.ReadAsync(cancel) ? reader.GetString(0) : null;
             await reader.NextResultAsync(cancel);
-            Guid? busyIn = await reader.ReadAsync(cancel) ? reader.GetGuid(0) : null;
-            studentRow = country is null ? null : new StudentRow(country, busyIn);
+            await reader.ReadAsync(cancel);
+            studentRow = country is null ? null : new StudentRow(country, reader.IsDBNull(1) ? null : reader.GetGuid(1), reader.GetBoolean(0));
         }
         await reader.NextResultAsync(cancel);
         if (wish.TrackId is null)
@@ -84,6 +86,39 @@ public sealed class EnrollmentStore
             ? new OfferingSeatsRow(reader.GetInt64(0), OfferingCopy.ParseState(reader.GetString(1)), reader.GetInt32(2), reader.GetInt32(3))
             : null;
         return new EnrollRead(seen, now, studentRow, trackRow, wcn, seats);
+    }
+
+    /// <summary>Everything that a nomination is seated by, in the order of locks that enrollments take.</summary>
+    public async Task<SeatRead> LockForSeatAsync(Transaction tx, Line line, DateOnly start, DateOnly end, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql);
+        CountryStore.AddLock(batch, line.Country);
+        if (line.StudentId is { } student)
+        {
+            Add(batch, LockStudentSql, Value(student));
+            Add(batch, BusySql, Value(student), Value(start), Value(end));
+        }
+        Add(batch, LockTracksOfSql, Value(new[] { line.Id }));
+        Add(batch, LockLinesSql, Value(new[] { line.Id }));
+        Add(batch, LockedLinesSql, Value(new[] { line.Id }));
+        Add(batch, LockSeatsSql, Value(line.OfferingId));
+        await using var reader = await batch.ExecuteReaderAsync(cancel);
+        var (seen, now) = await CountryStore.ReadLockAsync(reader, cancel);
+        StudentRow? studentRow = null;
+        if (line.StudentId is not null)
+        {
+            await reader.NextResultAsync(cancel);
+            await reader.NextResultAsync(cancel);
+            await reader.ReadAsync(cancel);
+            studentRow = new StudentRow(line.Country, reader.IsDBNull(1) ? null : reader.GetGuid(1), reader.GetBoolean(0));
+        }
+        await reader.NextResultAsync(cancel);
+        await reader.NextResultAsync(cancel);
+        await reader.NextResultAsync(cancel);
+        var current = (await LineRows.ReadAsync(reader, cancel))[0];
+        await reader.NextResultAsync(cancel);
+        await reader.ReadAsync(cancel);
+        return new SeatRead(seen, now, studentRow, current, new OfferingSeatsRow(reader.GetInt64(0), OfferingCopy.ParseState(reader.GetString(1)), reader.GetInt32(2), reader.GetInt32(3)));
     }
 
     private const string FindTrackSql = "select country, student_id, wcn, begun_on from tracks where track_id = $1";
@@ -139,6 +174,27 @@ public sealed class EnrollmentStore
         return (seen, now, await LineRows.ReadAsync(reader, cancel));
     }
 
+    private const string LockLineSql = "select now() from training_lines where line_id = $1 for no key update";
+
+    private const string LockExtensionsSql = "select line_id from training_lines where of_line_id = $1 and is_open order by line_id for no key update";
+
+    private const string FamilySql = LineRows.Sql + "where l.line_id = $1 or (l.of_line_id = $1 and l.is_open) order by l.line_id";
+
+    /// <summary>A course line and its open extensions. The line's own lock comes first and alone: no further extension comes while it is held.</summary>
+    public async Task<(DateTime Now, List<Line> Lines)> LockFamilyAsync(Transaction tx, Guid lineId, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql);
+        Add(batch, LockLineSql, Value(lineId));
+        Add(batch, LockExtensionsSql, Value(lineId));
+        Add(batch, FamilySql, Value(lineId));
+        await using var reader = await batch.ExecuteReaderAsync(cancel);
+        await reader.ReadAsync(cancel);
+        var now = reader.GetDateTime(0);
+        await reader.NextResultAsync(cancel);
+        await reader.NextResultAsync(cancel);
+        return (now, await LineRows.ReadAsync(reader, cancel));
+    }
+
     private const string NowSql = "select now()";
 
     /// <summary>Lines under their own locks alone: enough for what no rule of a country has a say in.</summary>
@@ -156,7 +212,7 @@ public sealed class EnrollmentStore
         return (now, await LineRows.ReadAsync(reader, cancel));
     }
 
-    private const string PageOfCountrySql = LineRows.Sql + "where l.country = $1 and l.state <> 'CANCELLED' and l.line_id > $2 order by l.line_id limit $3";
+    private const string PageOfCountrySql = LineRows.Sql + "where l.country = $1 and l.is_open and l.line_id > $2 order by l.line_id limit $3";
 
     public async Task<List<Line>> PageOfCountryAsync(NpgsqlConnection connection, string country, Guid after, int size, CancellationToken cancel)
     {
@@ -166,7 +222,7 @@ public sealed class EnrollmentStore
 
     private const string PageOfOfferingSql = """
         select line_id from training_lines
-        where offering_id = $1 and state in ('SEAT_CONFIRMED', 'ARRIVED') and line_id > $2
+        where offering_id = $1 and state in ('NOMINATED', 'APPROVED', 'SEAT_CONFIRMED', 'ORDERS_ISSUED', 'ARRIVED') and kind = 'COURSE' and line_id > $2
         order by line_id limit $3
         """;
 
@@ -248,13 +304,14 @@ public sealed class EnrollmentStore
     private const string InsertLineSql = """
         insert into training_lines (line_id, country, track_id, student_id, headcount, offering_id, offering_version, funding_program, funding_account, fiscal_year,
                                     state, report_date, start_date, end_date, tuition_rate, price_currency, price_units, price_nanos, quoted_on,
-                                    judged_in, version, digest, recorded_at, changed_at)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $23)
+                                    judged_in, version, digest, recorded_at, changed_at, kind, of_line_id, arrived_on, started_on)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $23, $24, $25, $26, $27)
         """;
 
     private const string UpdateLineSql = """
         update training_lines
-        set state = $2, cancel_cause = $3, arrived_on = $4, started_on = $5, judged_in = $6, version = $7, digest = $8, changed_at = $9
+        set state = $2, cancel_cause = $3, arrived_on = $4, started_on = $5, judged_in = $6, version = $7, digest = $8, changed_at = $9, offering_version = $10,
+            report_date = $11, start_date = $12, end_date = $13, ended_on = $14, cancel_source_id = $15, progress = $16, orders_number = $17, not_restored = $18
         where line_id = $1
         """;
 
@@ -294,8 +351,6 @@ public sealed class EnrollmentStore
             tx.Enqueue(MoveSeatsSql, offering.Key, offering.Sum(change => change.SeatsFreed));
     }
 
-    public void TakeSeats(Transaction tx, LineChange enrolled) => tx.Enqueue(MoveSeatsSql, enrolled.After.OfferingId, enrolled.SeatsFreed);
-
     private static void Insert(Transaction tx, Line line, byte[] digest, bool newTrack)
     {
         var student = Sql.Of(NpgsqlDbType.Uuid, line.StudentId);
@@ -304,7 +359,8 @@ public sealed class EnrollmentStore
         tx.Enqueue(InsertLineSql, line.Id, line.Country, line.TrackId, student, line.Headcount, line.OfferingId, line.OfferingVersion,
             line.FundingProgram, line.FundingAccount, line.FiscalYear, LineStates.Text(line.State), line.ReportDate, line.StartDate, line.EndDate, line.TuitionRate,
             Sql.Of(NpgsqlDbType.Text, line.Price?.Currency), Sql.Of(NpgsqlDbType.Bigint, line.Price?.Units), Sql.Of(NpgsqlDbType.Integer, line.Price?.Nanos),
-            Sql.Of(NpgsqlDbType.Date, line.QuotedOn), line.JudgedIn, line.Version, digest, line.RecordedAt);
+            Sql.Of(NpgsqlDbType.Date, line.QuotedOn), line.JudgedIn, line.Version, digest, line.RecordedAt, LineKinds.Text(line.Kind), Sql.Of(NpgsqlDbType.Uuid, line.OfLineId),
+            Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn));
         foreach (var hold in line.Holds)
             tx.Enqueue(InsertHoldSql, line.Id, Holds.Text(hold.Cause), hold.SourceId, hold.Since);
         foreach (var id in line.ExternalIds)
@@ -314,7 +370,9 @@ public sealed class EnrollmentStore
     private static void Update(Transaction tx, Line before, Line line, byte[] digest)
     {
         tx.Enqueue(UpdateLineSql, line.Id, LineStates.Text(line.State), Sql.Of(NpgsqlDbType.Text, line.CancelCause is { } cause ? CancelCauses.Text(cause) : null),
-            Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn), line.JudgedIn, line.Version, digest, line.ChangedAt);
+            Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn), line.JudgedIn, line.Version, digest, line.ChangedAt, line.OfferingVersion,
+            line.ReportDate, line.StartDate, line.EndDate, Sql.Of(NpgsqlDbType.Date, line.EndedOn), Sql.Of(NpgsqlDbType.Text, line.CancelSourceId),
+            Sql.Of(NpgsqlDbType.Text, Progresses.TextOrNull(line.Progress)), Sql.Of(NpgsqlDbType.Text, line.OrdersNumber), line.NotRestored);
         if (line.TrackBegunOn is { } begun && begun != before.TrackBegunOn)
             tx.Enqueue(BeginTrackSql, line.TrackId, begun);
         if (Holds.Same(before.Holds, line.Holds))

@@ -1,5 +1,6 @@
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.V1;
+using ProgressOf = Imet.Enrollment.V1.TrainingLine.Types.Progress;
 
 namespace Imet.Enrollment;
 
@@ -9,6 +10,15 @@ public enum HoldCause
     RestrictionHold = 1,
     TrainingPaused = 2,
     ArrivalUnknown = 3,
+    GateRed = 4,
+}
+
+/// <summary>Numbers are those of imet.enrollment.v1.TrainingLine.Kind.</summary>
+public enum LineKind
+{
+    Course = 1,
+    Extension = 2,
+    Charge = 3,
 }
 
 /// <summary>Numbers are those of imet.enrollment.v1.TrainingLine.CancelCause.</summary>
@@ -17,6 +27,7 @@ public enum CancelCause
     Withdrawn = 1,
     Restriction = 2,
     OfferingCancelled = 3,
+    PersonRemoved = 4,
 }
 
 public sealed record LineHold(HoldCause Cause, string SourceId, DateTime Since);
@@ -38,14 +49,22 @@ public sealed record Line
     public required string FundingProgram { get; init; }
     public required string FundingAccount { get; init; }
     public required int FiscalYear { get; init; }
+    public LineKind Kind { get; init; } = LineKind.Course;
+    public Guid? OfLineId { get; init; }
     public required LineState State { get; init; }
     public required CancelCause? CancelCause { get; init; }
+    /// <summary>The restriction or class that cancelled or ended it.</summary>
+    public string? CancelSourceId { get; init; }
+    public bool NotRestored { get; init; }
     public required IReadOnlyList<LineHold> Holds { get; init; }
     public required DateOnly ReportDate { get; init; }
     public required DateOnly StartDate { get; init; }
     public required DateOnly EndDate { get; init; }
     public required DateOnly? ArrivedOn { get; init; }
     public required DateOnly? StartedOn { get; init; }
+    public DateOnly? EndedOn { get; init; }
+    public ProgressOf Progress { get; init; }
+    public string? OrdersNumber { get; init; }
     public required string TuitionRate { get; init; }
     public required Price? Price { get; init; }
     public required DateOnly? QuotedOn { get; init; }
@@ -59,7 +78,11 @@ public sealed record Line
 
     public string Etag => $"\"{Version}\"";
 
-    public bool HasBegun => State is LineState.Arrived or LineState.InTraining;
+    public bool HasBegun => State is LineState.Arrived or LineState.InTraining or LineState.Extended;
+
+    public bool IsOpen => LineStates.IsOpen(State);
+
+    public int SeatsHeld => Kind == LineKind.Course && LineStates.HoldsSeat(State) ? Headcount : 0;
 }
 
 /// <summary>One step of a line: what it was, what it is now, and what its history says of it. Before is null when it is new.</summary>
@@ -76,7 +99,26 @@ public sealed record LineChange
     public Judgement? Judgement { get; init; }
 
     /// <summary>Seats that the class gains (or, below zero, loses) by the change.</summary>
-    public int SeatsFreed => Before is null ? -After.Headcount : After.State == LineState.Cancelled && Before.State != LineState.Cancelled ? After.Headcount : 0;
+    public int SeatsFreed => (Before?.SeatsHeld ?? 0) - After.SeatsHeld;
+
+    /// <summary>A line that moves on by a transition. What it ends has no holds any more.</summary>
+    public static LineChange Of(Line line, Transition transition, string actor, string cause, DateTime now) => new()
+    {
+        Before = line,
+        After = line with
+        {
+            State = transition.To,
+            Holds = LineStates.IsOpen(transition.To) ? line.Holds : [],
+            Version = line.Version + 1,
+            ChangedAt = now,
+        },
+        Change = transition.Change,
+        Actor = actor,
+        Cause = cause,
+    };
+
+    /// <summary>The same change, resting on an eligibility answer: the line advances on it.</summary>
+    public LineChange On(Judgement judgement) => this with { After = After with { Judgement = judgement, JudgedIn = After.Version }, Judgement = judgement };
 }
 
 public static class Holds
@@ -86,6 +128,7 @@ public static class Holds
         HoldCause.RestrictionHold => "RESTRICTION_HOLD",
         HoldCause.TrainingPaused => "TRAINING_PAUSED",
         HoldCause.ArrivalUnknown => "ARRIVAL_UNKNOWN",
+        HoldCause.GateRed => "GATE_RED",
     };
 
     public static HoldCause Parse(string text) => text switch
@@ -93,6 +136,7 @@ public static class Holds
         "RESTRICTION_HOLD" => HoldCause.RestrictionHold,
         "TRAINING_PAUSED" => HoldCause.TrainingPaused,
         "ARRIVAL_UNKNOWN" => HoldCause.ArrivalUnknown,
+        "GATE_RED" => HoldCause.GateRed,
         _ => throw new FormatException($"No cause of a hold: {text}"),
     };
 
@@ -108,6 +152,7 @@ public static class CancelCauses
         CancelCause.Withdrawn => "WITHDRAWN",
         CancelCause.Restriction => "RESTRICTION",
         CancelCause.OfferingCancelled => "OFFERING_CANCELLED",
+        CancelCause.PersonRemoved => "PERSON_REMOVED",
     };
 
     public static CancelCause Parse(string text) => text switch
@@ -115,6 +160,44 @@ public static class CancelCauses
         "WITHDRAWN" => CancelCause.Withdrawn,
         "RESTRICTION" => CancelCause.Restriction,
         "OFFERING_CANCELLED" => CancelCause.OfferingCancelled,
+        "PERSON_REMOVED" => CancelCause.PersonRemoved,
         _ => throw new FormatException($"No cause of a cancellation: {text}"),
+    };
+}
+
+public static class LineKinds
+{
+    public static string Text(LineKind kind) => kind switch
+    {
+        LineKind.Course => "COURSE",
+        LineKind.Extension => "EXTENSION",
+        LineKind.Charge => "CHARGE",
+    };
+
+    public static LineKind Parse(string text) => text switch
+    {
+        "COURSE" => LineKind.Course,
+        "EXTENSION" => LineKind.Extension,
+        "CHARGE" => LineKind.Charge,
+        _ => throw new FormatException($"No kind of a line: {text}"),
+    };
+}
+
+public static class Progresses
+{
+    public static string? TextOrNull(ProgressOf progress) => progress switch
+    {
+        ProgressOf.Satisfactory => "SATISFACTORY",
+        ProgressOf.AtRisk => "AT_RISK",
+        ProgressOf.BeforeBoard => "BEFORE_BOARD",
+        _ => null,
+    };
+
+    public static ProgressOf Parse(string text) => text switch
+    {
+        "SATISFACTORY" => ProgressOf.Satisfactory,
+        "AT_RISK" => ProgressOf.AtRisk,
+        "BEFORE_BOARD" => ProgressOf.BeforeBoard,
+        _ => throw new FormatException($"No progress: {text}"),
     };
 }

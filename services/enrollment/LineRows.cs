@@ -12,7 +12,8 @@ internal static class LineRows
                l.funding_program, l.funding_account, l.fiscal_year, l.state, l.cancel_cause, l.report_date, l.start_date, l.end_date,
                l.arrived_on, l.started_on, l.tuition_rate, l.price_currency, l.price_units, l.price_nanos, l.quoted_on,
                l.judged_in, j.judgement, l.version, l.digest, l.recorded_at, l.changed_at,
-               h.causes, h.source_ids, h.sinces, x.sources, x.external_ids
+               h.causes, h.source_ids, h.sinces, x.sources, x.external_ids,
+               l.kind, l.of_line_id, l.ended_on, l.cancel_source_id, l.progress, l.orders_number, l.not_restored
         from training_lines l
         join tracks t on t.track_id = l.track_id
         join line_history j on j.line_id = l.line_id and j.version = l.judged_in
@@ -70,6 +71,13 @@ internal static class LineRows
         ChangedAt = r.GetDateTime(29),
         Holds = ReadHolds(r),
         ExternalIds = ReadExternalIds(r),
+        Kind = LineKinds.Parse(r.GetString(35)),
+        OfLineId = OrNull<Guid>(r, 36),
+        EndedOn = OrNull<DateOnly>(r, 37),
+        CancelSourceId = r.IsDBNull(38) ? null : r.GetString(38),
+        Progress = r.IsDBNull(39) ? TrainingLine.Types.Progress.Unspecified : Progresses.Parse(r.GetString(39)),
+        OrdersNumber = r.IsDBNull(40) ? null : r.GetString(40),
+        NotRestored = r.GetBoolean(41),
     };
 
     private static LineHold[] ReadHolds(NpgsqlDataReader r)

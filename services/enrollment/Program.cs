@@ -5,7 +5,9 @@ using Imet.Enrollment;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Reexamination;
+using Imet.Enrollment.School;
 using Imet.Enrollment.Students;
+using Imet.Enrollment.Tracks;
 using Imet.Enrollment.V1;
 using EnrollmentService = Imet.Enrollment.EnrollmentService;
 
@@ -21,6 +23,8 @@ var host = ServiceHost.Create(args, "enrollment", "enrollment", typeof(Enrollmen
 host.Services
     .AddSingleton<EnrollmentStore>()
     .AddSingleton<StudentStore>()
+    .AddSingleton<RosterStore>()
+    .AddSingleton<RemovalStore>()
     .AddSingleton<OfferingStore>()
     .AddSingleton<CountryStore>()
     .AddSingleton<OfferingCopies>()

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Google.Type;
 using Imet.Chassis;
 using Imet.Enrollment.V1;
 using Imet.Options.V1;
@@ -33,6 +34,30 @@ public static class Wishes
             EndDate = request.EndDate?.ToDateOnly(),
         };
     }
+
+    public static Outcome<Wish> Of(NominateStudentRequest request)
+    {
+        var enroll = new EnrollStudentRequest
+        {
+            Country = request.Country,
+            OfferingId = request.OfferingId,
+            Funding = request.Funding,
+            TrackId = request.TrackId,
+            QuotedPrice = request.QuotedPrice,
+            ExternalIds = { request.ExternalIds },
+            StartDate = request.StartDate,
+            EndDate = request.EndDate,
+        };
+        if (request.WhoCase == NominateStudentRequest.WhoOneofCase.StudentId)
+            enroll.StudentId = request.StudentId;
+        else if (request.WhoCase == NominateStudentRequest.WhoOneofCase.Headcount)
+            enroll.Headcount = request.Headcount;
+        return Of(enroll);
+    }
+
+    public static Outcome<Price> PriceOf(Money money, string field) => money is { Units: < 0 } or { Nanos: < 0 }
+        ? Refusal.Of(CommonReason.InvalidFields, "The request is not complete or not consistent.").Field(field, "Must not be negative.")
+        : new Price(money.CurrencyCode, money.Units, money.Nanos);
 
     public static Guid? IdOrNull(string id) => id.Length == 0 ? null : Guid.Parse(id);
 

@@ -2,6 +2,7 @@ using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Offerings;
+using Imet.Enrollment.School;
 using Imet.Enrollment.V1;
 using Xunit;
 
@@ -79,16 +80,16 @@ public sealed class DecisionTests
     {
         var facts = Some.Facts() with { Wish = Some.Wish() with { StudentId = Some.Restriction, Headcount = 1 } };
         var none = RefusalOf(facts);
-        var anothers = RefusalOf(facts with { Student = new StudentRow("FRA", null) });
+        var anothers = RefusalOf(facts with { Student = new StudentRow("FRA", null, false) });
         Assert.Equal(("STUDENT_UNKNOWN", none.Message), (anothers.Reason, anothers.Message));
         Assert.Equal(none.Metadata, anothers.Metadata);
-        Assert.True(EnrollmentDecisions.Enroll(facts with { Student = new StudentRow("THA", null) }).IsAccepted);
+        Assert.True(EnrollmentDecisions.Enroll(facts with { Student = new StudentRow("THA", null, false) }).IsAccepted);
     }
 
     [Fact]
     public void A_student_is_in_one_place_at_a_time()
     {
-        var facts = Some.Facts() with { Wish = Some.Wish() with { StudentId = Some.Restriction, Headcount = 1 }, Student = new StudentRow("THA", Some.Line().Id) };
+        var facts = Some.Facts() with { Wish = Some.Wish() with { StudentId = Some.Restriction, Headcount = 1 }, Student = new StudentRow("THA", Some.Line().Id, false) };
         var refusal = RefusalOf(facts);
         Assert.Equal(("STUDENT_BUSY", Some.Line().Id.ToString()), (refusal.Reason, refusal.Metadata["line_id"]));
     }
@@ -150,9 +151,9 @@ public sealed class DecisionTests
     public void The_own_arrival_resolves_the_hold_that_waits_for_it_and_no_other()
     {
         var unknown = Some.Line() with { Holds = [new LineHold(HoldCause.ArrivalUnknown, "r", Some.Now)] };
-        Assert.Empty(EnrollmentDecisions.ReportArrival(unknown, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now).Value.After.Holds);
+        Assert.Empty(SchoolDecisions.ReportArrival(unknown, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now).Value.After.Holds);
         var paused = Some.Line() with { Holds = [new LineHold(HoldCause.TrainingPaused, "r", Some.Now)] };
-        var refusal = EnrollmentDecisions.ReportArrival(paused, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now).Refusal;
+        var refusal = SchoolDecisions.ReportArrival(paused, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now).Refusal;
         Assert.Equal(("LINE_ON_HOLD", "TRAINING_PAUSED"), (refusal.Reason, refusal.Metadata["causes"]));
     }
 
@@ -168,7 +169,7 @@ public sealed class DecisionTests
     [Fact]
     public void Examined_again_nothing_more_happens()
     {
-        foreach (var state in Enum.GetValues<LineState>())
+        foreach (var state in Enum.GetValues<LineState>().Where(LineStates.IsOpen).Except([LineState.Waitlisted, LineState.Offered]))
         foreach (var (outcome, effect) in new[] { (Outcome.NotEligible, Effect.Suspend), (Outcome.OnHold, Effect.Hold), (Outcome.Paused, Effect.PauseTraining) })
         {
             var verdict = Some.Verdict(outcome, Some.Finding(effect));
@@ -180,17 +181,17 @@ public sealed class DecisionTests
     [Fact]
     public void The_track_begins_with_the_first_that_arrives()
     {
-        var arrived = EnrollmentDecisions.ReportArrival(Some.Line(), Some.Eligible(), Some.Today.AddDays(-1), Some.Today, "school", Some.Now).Value.After;
+        var arrived = SchoolDecisions.ReportArrival(Some.Line(), Some.Eligible(), Some.Today.AddDays(-1), Some.Today, "school", Some.Now).Value.After;
         Assert.Equal(Some.Today.AddDays(-1), arrived.TrackBegunOn);
-        Assert.Equal(Some.Today.AddDays(-1), EnrollmentDecisions.ReportStart(arrived, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now).Value.After.TrackBegunOn);
+        Assert.Equal(Some.Today.AddDays(-1), SchoolDecisions.ReportStart(arrived, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now).Value.After.TrackBegunOn);
     }
 
     [Fact]
     public void Only_what_has_happened_is_reported()
     {
-        Assert.Equal("arrived_on", EnrollmentDecisions.ReportArrival(Some.Line(), Some.Eligible(), Some.Today.AddDays(1), Some.Today, "school", Some.Now).Refusal.Fields.Single().Field);
+        Assert.Equal("arrived_on", SchoolDecisions.ReportArrival(Some.Line(), Some.Eligible(), Some.Today.AddDays(1), Some.Today, "school", Some.Now).Refusal.Fields.Single().Field);
         var arrived = Some.Line(LineState.Arrived);
-        Assert.Equal("started_on", EnrollmentDecisions.ReportStart(arrived, Some.Eligible(), arrived.ArrivedOn!.Value.AddDays(-1), Some.Today, "school", Some.Now).Refusal.Fields.Single().Field);
+        Assert.Equal("started_on", SchoolDecisions.ReportStart(arrived, Some.Eligible(), arrived.ArrivedOn!.Value.AddDays(-1), Some.Today, "school", Some.Now).Refusal.Fields.Single().Field);
     }
 
     [Theory]

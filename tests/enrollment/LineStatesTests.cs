@@ -1,5 +1,6 @@
 using CsCheck;
 using Imet.CountryEligibility.V1;
+using Imet.Enrollment.School;
 using Imet.Enrollment.V1;
 using Xunit;
 
@@ -7,29 +8,57 @@ namespace Imet.Enrollment.Tests;
 
 public sealed class LineStatesTests
 {
+    private static IEnumerable<Line> EveryLine() =>
+        from state in Enum.GetValues<LineState>()
+        from line in new[] { Some.Line(state), Some.Line(state) with { StudentId = Some.Restriction, Headcount = 1 }, Some.Line(state) with { Kind = LineKind.Extension }, Some.Line(state) with { Kind = LineKind.Charge } }
+        select line;
+
     [Fact]
     public void Every_impossible_pair_is_refused_naming_all_that_is_possible()
     {
-        foreach (var state in Enum.GetValues<LineState>())
+        foreach (var line in EveryLine())
         foreach (var command in Enum.GetValues<LineCommand>())
         {
-            var possible = LineStates.Table.Where(transition => transition.From == state).ToList();
-            var found = LineStates.Find(Some.Line(state), command);
+            var possible = LineStates.Table.Where(transition => transition.From == line.State && transition.IsFor(line)).ToList();
+            var found = LineStates.Find(line, command);
             if (possible.Any(transition => transition.Command == command))
             {
                 Assert.True(found.IsAccepted);
                 continue;
             }
             Assert.Equal("INVALID_TRANSITION", found.Refusal.Reason);
-            Assert.Equal(LineStates.Text(state), found.Refusal.Metadata["state"]);
+            Assert.Equal(LineStates.Text(line.State), found.Refusal.Metadata["state"]);
             Assert.Equal(string.Join(", ", possible.Select(transition => LineStates.Text(transition.Command))), found.Refusal.Metadata["possible"]);
         }
     }
 
     [Fact]
-    public void No_pair_stands_twice_in_the_table()
+    public void No_pair_stands_twice_in_the_table() => Assert.All(EveryLine(), line =>
+        Assert.DoesNotContain(LineStates.Table.Where(transition => transition.From == line.State && transition.IsFor(line)).GroupBy(transition => transition.Command), command => command.Count() > 1));
+
+    [Fact]
+    public void Every_change_in_the_table_is_told_by_an_event_of_that_name()
     {
-        Assert.Equal(LineStates.Table.Count, LineStates.Table.DistinctBy(transition => (transition.From, transition.Command)).Count());
+        var routes = TrainingLineEnrolled.Descriptor.File.MessageTypes.Select(message => message.GetOptions()?.GetExtension(Imet.Options.V1.OptionsExtensions.Event)?.Change).ToHashSet();
+        foreach (var transition in LineStates.Table)
+        {
+            Assert.Contains(transition.Change, routes);
+            var change = LineChange.Of(Some.Line(transition.From), transition, "officer", "", Some.Now);
+            Assert.Equal(transition.Change, EnrollmentEvents.Of(change, Some.Offering()).Data.Descriptor.GetOptions()!.GetExtension(Imet.Options.V1.OptionsExtensions.Event).Change);
+        }
+    }
+
+    [Fact]
+    public void Every_state_can_be_reached_and_what_has_ended_holds_nothing()
+    {
+        HashSet<LineState> reached = [LineState.Nominated, LineState.SeatConfirmed];
+        while (LineStates.Table.Where(transition => reached.Contains(transition.From)).Any(transition => reached.Add(transition.To)))
+        {
+        }
+        // WAITLISTED, OFFERED and FORFEITED have no way in until the rooms that give them have.
+        Assert.Subset(new HashSet<LineState> { LineState.Waitlisted, LineState.Offered, LineState.Forfeited }, Enum.GetValues<LineState>().Except(reached).ToHashSet());
+        Assert.All(LineStates.Table.Where(transition => !LineStates.IsOpen(transition.To)), transition =>
+            Assert.Empty(LineChange.Of(Some.Line(transition.From) with { Holds = [new LineHold(HoldCause.GateRed, "x", Some.Now)] }, transition, "officer", "", Some.Now).After.Holds));
     }
 
     [Fact]
@@ -37,6 +66,8 @@ public sealed class LineStatesTests
     {
         foreach (var state in Enum.GetValues<LineState>())
             Assert.Equal($"{state}", $"{(TrainingLine.Types.State)state}");
+        foreach (var kind in Enum.GetValues<LineKind>())
+            Assert.Equal($"{kind}", $"{(TrainingLine.Types.Kind)kind}");
         foreach (var cause in Enum.GetValues<CancelCause>())
             Assert.Equal($"{cause}", $"{(TrainingLine.Types.CancelCause)cause}");
         foreach (var cause in Enum.GetValues<HoldCause>())
@@ -96,8 +127,8 @@ public sealed class LineStatesTests
         var outcome = step switch
         {
             Step.Withdraw => EnrollmentDecisions.Withdraw(line, line.Etag, "No longer wanted.", "officer", Some.Now),
-            Step.ReportArrival => EnrollmentDecisions.ReportArrival(line, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now),
-            Step.ReportStart => EnrollmentDecisions.ReportStart(line, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now),
+            Step.ReportArrival => SchoolDecisions.ReportArrival(line, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now),
+            Step.ReportStart => SchoolDecisions.ReportStart(line, Some.Eligible(), Some.Today, Some.Today, "school", Some.Now),
             _ => default,
         };
         return step switch

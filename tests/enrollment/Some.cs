@@ -19,7 +19,7 @@ internal static class Some
         Country = "THA",
         TrackId = Guid.Parse("019c0000-0000-7000-8000-0000000000ab"),
         Wcn = "0000001",
-        TrackBegunOn = state is LineState.Arrived or LineState.InTraining ? Today.AddDays(-3) : null,
+        TrackBegunOn = Came(state) ? Today.AddDays(-3) : null,
         StudentId = null,
         Headcount = 2,
         OfferingId = Guid.Parse("019c0000-0000-7000-8000-0000000000ac"),
@@ -33,8 +33,8 @@ internal static class Some
         ReportDate = Today.AddDays(10),
         StartDate = Today.AddDays(12),
         EndDate = Today.AddDays(100),
-        ArrivedOn = state is LineState.Arrived or LineState.InTraining ? Today.AddDays(-3) : null,
-        StartedOn = state is LineState.InTraining ? Today.AddDays(-2) : null,
+        ArrivedOn = Came(state) ? Today.AddDays(-3) : null,
+        StartedOn = Came(state) && state != LineState.Arrived ? Today.AddDays(-2) : null,
         TuitionRate = "",
         Price = null,
         QuotedOn = null,
@@ -46,6 +46,9 @@ internal static class Some
         RecordedAt = Now.AddDays(-30),
         ChangedAt = Now.AddDays(-30),
     };
+
+    private static bool Came(LineState state) => state is LineState.Arrived or LineState.InTraining or LineState.Extended or LineState.Graduated or LineState.Completed
+        or LineState.AcademicFailure or LineState.EarlyReturn or LineState.Disenrolled or LineState.Absent;
 
     public static OfferingCopy Offering(int capacity = 10) => new()
     {

@@ -64,6 +64,9 @@ public sealed class World(TestStack stack) : IAsyncDisposable
     public async Task<TrainingLine> StartTrainingAsync(TrainingLine line, int daysAgo = 0) => (await Officer.Enrollment.ReportStartAsync(
         new ReportStartRequest { RequestId = NewId(), LineId = line.Id, StartedOn = Today.AddDays(-daysAgo).ToProto() })).Line;
 
+    /// <summary>Brings a student to the school, today.</summary>
+    public async Task<TrainingLine> BringAsync(TrainingLine line) => await ArriveAsync(line, 0);
+
     public async Task<string> StudentAsync(string country, string surname = "Somchai") => (await Officer.Enrollment.RegisterStudentAsync(
         new RegisterStudentRequest { RequestId = NewId(), Student = new Student { Country = country, Personal = new PersonalData { Surname = surname } } })).Student.Id;
 

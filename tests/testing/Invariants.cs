@@ -42,14 +42,14 @@ public sealed class Invariants(string allSeeingConnectionString)
     private const string OversoldSql = """
         select o.offering_id::text || ': ' || count(*) || ' lines hold ' || sum(l.headcount) || ' seats, counted as ' || o.taken || ', of ' || max(v.capacity)
         from enrollment.offerings o
-        join enrollment.training_lines l on l.offering_id = o.offering_id and l.state <> 'CANCELLED'
+        join enrollment.training_lines l on l.offering_id = o.offering_id and l.holds_seat
         join enrollment.offering_versions v on v.offering_id = l.offering_id and v.version = l.offering_version
         group by o.offering_id, o.taken
         having sum(l.headcount) > max(v.capacity) or sum(l.headcount) <> o.taken
         union all
         select o.offering_id::text || ': ' || o.taken || ' seats are taken by nobody'
         from enrollment.offerings o
-        where o.taken > 0 and not exists (select from enrollment.training_lines l where l.offering_id = o.offering_id and l.state <> 'CANCELLED')
+        where o.taken > 0 and not exists (select from enrollment.training_lines l where l.offering_id = o.offering_id and l.holds_seat)
         """;
 
     private static async Task<IEnumerable<string>> OversoldAsync(NpgsqlConnection connection) =>
@@ -63,8 +63,15 @@ public sealed class Invariants(string allSeeingConnectionString)
 
     private static async Task<IEnumerable<string>> DoneTwiceAsync(NpgsqlConnection connection)
     {
-        var responses = await connection.QueryAsync<byte[]>("select response from enrollment.request_log where method like '%EnrollStudent'");
-        var answered = responses.Select(bytes => Guid.Parse(EnrollStudentResponse.Parser.ParseFrom(bytes).Line.Id)).ToList();
+        var responses = await connection.QueryAsync<(string Method, byte[] Response)>(
+            "select method, response from enrollment.request_log where method ~ '(EnrollStudent|NominateStudent|ExtendTraining|AddCharge)$'");
+        var answered = responses.Select(row => Guid.Parse(row.Method.Split('/')[^1] switch
+        {
+            "NominateStudent" => NominateStudentResponse.Parser.ParseFrom(row.Response).Line.Id,
+            "ExtendTraining" => ExtendTrainingResponse.Parser.ParseFrom(row.Response).Extension.Id,
+            "AddCharge" => AddChargeResponse.Parser.ParseFrom(row.Response).Line.Id,
+            _ => EnrollStudentResponse.Parser.ParseFrom(row.Response).Line.Id,
+        })).ToList();
         var made = (await connection.QueryAsync<Guid>("select line_id from enrollment.training_lines")).ToHashSet();
         return
         [

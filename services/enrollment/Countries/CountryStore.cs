@@ -59,7 +59,7 @@ public sealed class CountryStore
 
     public Task<bool> LearnWithinEpochAsync(Transaction tx, string country, SeenRevision told, CancellationToken cancel) => LearnAsync(LearnWithinEpochSql, tx, country, told, cancel);
 
-    private const string HasLinesSql = "select exists (select from training_lines where country = $1 and state <> 'CANCELLED')";
+    private const string HasLinesSql = "select exists (select from training_lines where country = $1 and is_open) or exists (select from training_lines where country = $1 and cancel_cause = 'RESTRICTION' and not is_open)";
 
     public async Task<bool> HasLinesAsync(Transaction tx, string country, CancellationToken cancel)
     {
