@@ -195,6 +195,8 @@ public static class EligibilityDecisions
             var restriction = decision.Restrictions[i];
             if (restriction.EffectiveTo is { } to && to.ToDateOnly() <= restriction.EffectiveFrom.ToDateOnly())
                 invalid = invalid.Field($"decision.restrictions[{i}].effective_to", "Must be after effective_from: it is the first day on which the restriction no longer holds.");
+            if (restriction.Effect is not (Effect.Suspend or Effect.Hold or Effect.PauseTraining))
+                invalid = invalid.Field($"decision.restrictions[{i}].effect", "Must be SUSPEND, HOLD or PAUSE_TRAINING in this release.");
             invalid = CheckScope(invalid, restriction.Scope, $"decision.restrictions[{i}].scope");
         }
         var whole = new HashSet<string>();

@@ -149,12 +149,17 @@ public static class EligibilityEvents
         Effect.PauseTraining => "PAUSE_TRAINING",
         Effect.Hold => "HOLD",
         Effect.Suspend => "SUSPEND",
+        Effect.Stop => "STOP",
+        Effect.ConditionBlocking => "CONDITION_BLOCKING",
+        Effect.ConditionCarried => "CONDITION_CARRIED",
+        Effect.Ceiling => "CEILING",
         Effect.Unspecified => throw new ArgumentException("A restriction has an effect.", nameof(effect)),
     };
 
     public static string ToText(this WindUp windUp) => windUp switch
     {
         WindUp.FinishBegun => "FINISH_BEGUN",
+        WindUp.FinishBegunAnywhere => "FINISH_BEGUN_ANYWHERE",
         WindUp.None => "NONE",
         WindUp.Unspecified => throw new ArgumentException("A proposal's wind-up is settled before it is stored.", nameof(windUp)),
     };
@@ -164,6 +169,7 @@ public static class EligibilityEvents
         Decision.Types.State.Proposed => "PROPOSED",
         Decision.Types.State.Approved => "APPROVED",
         Decision.Types.State.Rejected => "REJECTED",
+        Decision.Types.State.Withdrawn => "WITHDRAWN",
         Decision.Types.State.Unspecified => null,
     };
 

@@ -170,7 +170,7 @@ public static class Evaluation
                 Effect.Suspend => (V1.Outcome.NotEligible, $"{country.Name} is not eligible for this training: {because}."),
                 Effect.Hold => (V1.Outcome.OnHold, $"For {country.Name} this training waits and keeps its seat: {because}."),
                 Effect.PauseTraining => (V1.Outcome.Paused, $"For {country.Name} this training may be planned but is paused: {because}."),
-                Effect.Unspecified => throw new InvalidOperationException("The record refuses a restriction without an effect."),
+                _ => throw new InvalidOperationException("The record refuses a restriction without an effect."),
             };
         }
     }
@@ -192,6 +192,7 @@ public static class Evaluation
         Bearing.WindingUp => 3,
         Bearing.Lifted => 2,
         Bearing.NotInForce => 1,
+        Bearing.Waived or Bearing.Overridden or Bearing.Fulfilled => 2,
         Bearing.OutOfScope or Bearing.Unspecified => 0,
     };
 
@@ -203,7 +204,7 @@ public static class Evaluation
         Effect.Suspend => $"From {Iso(restriction.EffectiveFrom)} nothing new begins; what has not begun is cancelled without charge.",
         Effect.Hold => $"From {Iso(restriction.EffectiveFrom)} what has not begun waits and keeps its seat.",
         Effect.PauseTraining => $"From {Iso(restriction.EffectiveFrom)} it may be planned but not started, and training under way pauses.",
-        Effect.Unspecified => "",
+        _ => "",
     };
 
     private static string Join(string some, string more) => some.Length == 0 ? more : $"{some}, {more}";

@@ -184,6 +184,7 @@ public sealed class EvaluationModelTests
             Effect.PauseTraining => V1.Outcome.Paused,
             Effect.Hold => V1.Outcome.OnHold,
             Effect.Suspend => V1.Outcome.NotEligible,
+            _ => throw new InvalidOperationException($"{worst}"),
         };
     }
 
