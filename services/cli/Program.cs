@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Grpc.Core;
 using Imet.Cli;
+using Imet.Cli.Importing;
 using Imet.Cli.Replay;
 using Imet.Cli.Seeding;
 using Imet.Cli.Touring;
@@ -10,6 +11,7 @@ var imet = new RootCommand("Imet: which country may train where, which classes t
 {
     Evaluate.Command(),
     ReplayCommand.Command(),
+    ImportCommand.Command(),
     SeedCommand.Command(),
     TourCommand.Command(),
     TokenCommand.Command(),

@@ -6,34 +6,13 @@ using Imet.Options.V1;
 
 namespace Imet.CountryEligibility;
 
-public sealed class CountryEligibilityService(Database database, Writes writes, Pages pages, DueWork due, EligibilityStore store, EligibilitySnapshot snapshot, TimeProvider clock)
+/// <summary>Decisions and answers; countries and their designations stand in a room of their own.</summary>
+public sealed partial class CountryEligibilityService(Database database, Writes writes, Pages pages, DueWork due, EligibilityStore store, EligibilitySnapshot snapshot, TimeProvider clock)
     : V1.CountryEligibilityService.CountryEligibilityServiceBase
 {
     private const string Unannounced = "eligibility.unannounced";
     // A known time a little ahead is the difference between two clocks; more is a mistake.
     private static readonly TimeSpan ClockDifference = TimeSpan.FromSeconds(5);
-
-    public override async Task<GetCountryResponse> GetCountry(GetCountryRequest request, ServerCallContext context)
-    {
-        Caller.Of(context).Require(request.Country);
-        var cancel = context.CancellationToken;
-        var found = await database.ReadAsync(connection => store.CountriesAsync(connection, [request.Country], cancel), cancel);
-        return found.TryGetValue(request.Country, out var row)
-            ? new GetCountryResponse { Country = row.ToResource() }
-            : throw Refusal.Of(CommonReason.NotFound, "There is no such country.").With("resource", "country").ToException();
-    }
-
-    public override async Task<ListCountriesResponse> ListCountries(ListCountriesRequest request, ServerCallContext context)
-    {
-        var cancel = context.CancellationToken;
-        var page = pages.Open(request, context);
-        var rows = (await database.ReadAsync(connection =>
-            store.ListCountriesAsync(connection, page.After is [var after] ? after : "", Permitted(context), page.Size + 1, cancel), cancel)).ToList();
-        var response = new ListCountriesResponse { Countries = { rows.Take(page.Size).Select(row => row.ToResource()) } };
-        if (rows.Count > page.Size)
-            response.NextPageToken = pages.Next(page, rows[page.Size - 1].Code);
-        return response;
-    }
 
     public override async Task<ListLegalBasesResponse> ListLegalBases(ListLegalBasesRequest request, ServerCallContext context)
     {

@@ -10,21 +10,6 @@ public static class EligibilityEvents
 {
     public static readonly JsonParser Parser = new(JsonParser.Settings.Default.WithIgnoreUnknownFields(true));
 
-    public static Country ToResource(this CountryRow row) => new()
-    {
-        Code = row.Code,
-        Name = row.Name,
-        Alpha2 = row.Alpha2 ?? "",
-        NumericCode = row.NumericCode ?? "",
-        DscaCode = row.DscaCode ?? "",
-        Region = row.Region ?? "",
-        CombatantCommand = row.CombatantCommand ?? "",
-        ValidFrom = row.ValidFrom?.ToProto(),
-        ValidTo = row.ValidTo?.ToProto(),
-        Revision = row.Revision,
-        SystemOfRecordSinceTime = Timestamp.FromDateTime(row.SystemOfRecordSince),
-    };
-
     public static LegalBasis ToResource(this LegalBasisRow row) => new()
     {
         Code = row.Code,

@@ -28,6 +28,11 @@ public sealed record CountryRow
     public required DateTime SystemOfRecordSince { get; init; }
     public required long Revision { get; init; }
     public required DateTime RecordedAt { get; init; }
+
+    /// <summary>Its other names, where the country itself was asked for.</summary>
+    public string[] Names { get; init; } = [];
+
+    public string Etag => $"{Revision}";
 }
 
 public sealed record LegalBasisRow
@@ -127,16 +132,6 @@ public sealed class EligibilityStore
         r.id, r.version, r.country, r.legal_basis, r.effect, r.scope::text as scope, r.wind_up, r.effective_from, r.effective_to, r.made_by, r.changed_by, r.announced_on,
         r.known_from, r.recorded_at, r.imported
         """;
-
-    private const string ListCountries = $"""
-        select {CountryColumns} from countries
-        where code > @after and (@countries::text[] is null or code = any(@countries))
-        order by code
-        limit @limit
-        """;
-
-    public Task<IEnumerable<CountryRow>> ListCountriesAsync(NpgsqlConnection connection, string after, string[]? countries, int limit, CancellationToken cancel) =>
-        connection.QueryAsync<CountryRow>(new CommandDefinition(ListCountries, new { after, countries, limit }, cancellationToken: cancel));
 
     private const string CountriesByCode = $"select {CountryColumns} from countries where code = any(@codes)";
 

@@ -19,7 +19,7 @@ public sealed record Placed(string? Id, string Reason)
 }
 
 /// <summary>Records the schools, courses, versions and classes that a report names, level by level, many at a time.</summary>
-public sealed class CatalogLoad(CourseCatalogServiceClient catalog, PatientCalls calls, int years, int concurrency, Stage progress)
+public sealed class CatalogLoad(CourseCatalogServiceClient catalog, PatientCalls calls, ReportedCountries countries, int years, int concurrency, Stage progress)
 {
     private sealed record VersionKey(CourseKey Course, int FiscalYear);
 
@@ -93,7 +93,7 @@ public sealed class CatalogLoad(CourseCatalogServiceClient catalog, PatientCalls
                 EndDate = offering.End.Move(years).ToProto(),
                 Capacity = seats,
                 Location = offering.Place ?? "",
-                HostCountry = offering.Place is null ? "" : Spellings.HostCountry(offering.Place) ?? "",
+                HostCountry = offering.Place is null ? "" : Spellings.HostCountry(offering.Place, countries) ?? "",
                 ExternalIds = { Names.Offering(offering, seats, years) },
             },
         };

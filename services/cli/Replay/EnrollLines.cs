@@ -8,10 +8,10 @@ namespace Imet.Cli.Replay;
 /// <summary>Enrolls every good row as a headcount line in its class, many at a time, reading the file as it goes.</summary>
 public sealed class EnrollLines(EnrollmentServiceClient enrollment, PatientCalls calls, int years, int concurrency, Stage progress)
 {
-    public async Task RunAsync(ReportFile file, IReadOnlyDictionary<OfferingKey, Placed> offerings, Tally tally, CancellationToken cancel)
+    public async Task RunAsync(ReportFile file, ReportedCountries countries, IReadOnlyDictionary<OfferingKey, Placed> offerings, Tally tally, CancellationToken cancel)
     {
         var limits = new ParallelOptions { MaxDegreeOfParallelism = concurrency, CancellationToken = cancel };
-        await Parallel.ForEachAsync(Rows(file), limits, async (row, stop) =>
+        await Parallel.ForEachAsync(Rows(file, countries), limits, async (row, stop) =>
         {
             var (line, raw, occurrence) = row;
             var offering = offerings[OfferingKey.Of(line)];
@@ -57,12 +57,12 @@ public sealed class EnrollLines(EnrollmentServiceClient enrollment, PatientCalls
         return request;
     }
 
-    private static IEnumerable<(ReportLine Line, RawLine Raw, int Occurrence)> Rows(ReportFile file)
+    private static IEnumerable<(ReportLine Line, RawLine Raw, int Occurrence)> Rows(ReportFile file, ReportedCountries countries)
     {
         var repeats = new Dictionary<UInt128, int>();
         foreach (var raw in file.Lines())
         {
-            if (ReportLine.Read(raw).Line is not { } line)
+            if (ReportLine.Read(raw, countries).Line is not { } line)
                 continue;
             var key = Names.RepeatKey(raw);
             var occurrence = repeats[key] = repeats.GetValueOrDefault(key) + 1;

@@ -21,7 +21,7 @@ public static class ReplayCommand
 
     public static Command Command()
     {
-        var connection = new ConnectionOptions("catalog.read", "catalog.write", "enrollment.read", "enrollment.write");
+        var connection = new ConnectionOptions("eligibility.read", "catalog.read", "catalog.write", "enrollment.read", "enrollment.write");
         var file = new Argument<FileInfo>("FILE") { Description = "The report." };
         var years = new Option<int>("--shift-years") { Description = "Whole years by which dates move, 0 to 150.", HelpName = "N", Required = true };
         var concurrency = new Option<int>("--concurrency") { Description = "Requests in flight, 1 to 1000.", HelpName = "C", DefaultValueFactory = _ => 64 };

@@ -18,7 +18,9 @@ public sealed record ReplayRun
         var file = ReportFile.Open(Report.FullName);
         using var errors = new ErrorsFile(Errors, Report);
         var tally = new Tally(errors);
-        var plan = Check(file, tally);
+        var calls = new PatientCalls(Patience);
+        var countries = await ReportedCountries.AskAsync(clients.CountryEligibility, calls, file, cancel);
+        var plan = Check(file, countries, tally);
         WarnOfThePast(plan);
 
         using var published = new PublishedEvents(Metrics);
@@ -27,7 +29,6 @@ public sealed record ReplayRun
         var watching = counting ? published.WatchAsync(enrolling.Token) : Task.CompletedTask;
 
         var (catalogue, lines) = (new Stage("catalogue"), new Stage("lines"));
-        var calls = new PatientCalls(Patience);
         await Progress.RunAsync([catalogue, lines], WorkAsync(), !Console.IsErrorRedirected);
         var seconds = clock.Elapsed.TotalSeconds;
 
@@ -52,18 +53,18 @@ public sealed record ReplayRun
         async Task WorkAsync()
         {
             catalogue.Begin(CatalogLoad.Steps(plan, Years));
-            var offerings = await new CatalogLoad(clients.CourseCatalog, calls, Years, Concurrency, catalogue).RunAsync(plan, cancel);
+            var offerings = await new CatalogLoad(clients.CourseCatalog, calls, countries, Years, Concurrency, catalogue).RunAsync(plan, cancel);
             lines.Begin(plan.Lines);
-            await new EnrollLines(clients.Enrollment, calls, Years, Concurrency, lines).RunAsync(file, offerings, tally, cancel);
+            await new EnrollLines(clients.Enrollment, calls, Years, Concurrency, lines).RunAsync(file, countries, offerings, tally, cancel);
         }
     }
 
-    private static CatalogPlan Check(ReportFile file, Tally tally)
+    private static CatalogPlan Check(ReportFile file, ReportedCountries countries, Tally tally)
     {
         var plan = new CatalogPlan();
         foreach (var raw in file.Lines())
         {
-            var (line, faults) = ReportLine.Read(raw);
+            var (line, faults) = ReportLine.Read(raw, countries);
             if (line is null)
                 tally.InError(raw, faults);
             else

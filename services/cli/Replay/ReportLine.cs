@@ -32,13 +32,13 @@ public sealed partial record ReportLine
     private static readonly DateOnly Latest = new(2030, 12, 31);
 
     /// <summary>The row, or every fault that keeps it from being one.</summary>
-    public static (ReportLine? Line, IReadOnlyList<Fault> Faults) Read(RawLine raw)
+    public static (ReportLine? Line, IReadOnlyList<Fault> Faults) Read(RawLine raw, ReportedCountries countries)
     {
         if (raw.Cells.Length != ReportFile.Columns.Length)
             return (null, [new Fault("", string.Join(" | ", raw.Cells), $"{ReportFile.Columns.Length} tab-separated cells are expected, {raw.Cells.Length} found")]);
 
         var faults = new List<Fault>();
-        var country = Take(raw, 1, ReadCountry, faults);
+        var country = Take(raw, 1, cell => ReadCountry(cell, countries), faults);
         var program = Take(raw, 2, ReadProgram, faults);
         var title = Take(raw, 3, cell => ReadText(cell, LongestTitle), faults);
         var school = Take(raw, 4, cell => ReadOptional(cell), faults);
@@ -70,11 +70,11 @@ public sealed partial record ReportLine
         }, []);
     }
 
-    public static (string? Value, string? Why) ReadCountry(string cell)
+    public static (string? Value, string? Why) ReadCountry(string cell, ReportedCountries countries)
     {
         if (cell.Length == 0)
             return (null, "blank");
-        return Spellings.Country(cell) is { } code ? (code, null) : (null, "unknown country" + Near(Spellings.CountriesLike(cell)));
+        return countries.Code(cell) is { } code ? (code, null) : (null, "unknown country" + Near(countries.Like(cell)));
     }
 
     public static ((string Name, ReportedProgram Program, int FiscalYear)? Value, string? Why) ReadProgram(string cell)

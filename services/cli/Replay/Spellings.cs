@@ -6,11 +6,9 @@ namespace Imet.Cli.Replay;
 /// <summary>A program as its report names it: what rules look at, and the account within it.</summary>
 public sealed record ReportedProgram(string Code, string Account);
 
-/// <summary>What real reports write for countries, programs and kinds of training. All of it is data: the tables in the folder Spellings. What no table has is not guessed.</summary>
+/// <summary>What real reports write for programs, kinds of training and ambiguous places. All of it is data: the tables in the folder Spellings. What no table has is not guessed.</summary>
 public static class Spellings
 {
-    private static readonly FrozenDictionary<string, string> Countries = Table("countries").ToFrozenDictionary(row => Key(row[0]), row => row[1]);
-    private static readonly FrozenDictionary<string, string> CountryNames = Table("countries").ToLookup(row => row[1], row => row[0]).ToFrozenDictionary(names => names.Key, names => names.First());
     private static readonly FrozenDictionary<string, string> Places = Table("places").ToFrozenDictionary(row => Key(row[0]), row => row[1]);
     private static readonly FrozenDictionary<string, ReportedProgram> Programs =
         Table("programs").ToFrozenDictionary(row => Key(row[0]), row => new ReportedProgram(row[1], row.Length > 2 ? row[2] : ""));
@@ -19,24 +17,31 @@ public static class Spellings
     private const string UnitedStates = "USA";
     private const string AmbiguousPlace = "-";
 
-    /// <summary>Alpha-3 code, or null for a name that no table has.</summary>
-    public static string? Country(string name) => Countries.GetValueOrDefault(Key(name));
-
     public static ReportedProgram? Program(string name) => Programs.GetValueOrDefault(Key(name));
-
-    public static IReadOnlyList<string> CountriesLike(string name) => Nearest(name, CountryNames.Values);
 
     public static IReadOnlyList<string> ProgramsLike(string name) => Nearest(name, Programs.Keys);
 
     /// <summary>
     /// The partner country in which a class at this place is held: the whole place, or its last part after a comma, is a country's name. Null in the United States and wherever the text does not say.
     /// </summary>
-    public static string? HostCountry(string place)
+    public static string? HostCountry(string place, ReportedCountries countries)
+    {
+        var (text, last) = Parts(place);
+        var code = Places.GetValueOrDefault(Key(place)) ?? Places.GetValueOrDefault(Key(text)) ?? Places.GetValueOrDefault(Key(last)) ?? countries.Code(text) ?? countries.Code(last);
+        return code is AmbiguousPlace or UnitedStates ? null : code;
+    }
+
+    /// <summary>The parts of a place that may be a country's name.</summary>
+    public static IEnumerable<string> CountryParts(string place)
+    {
+        var (text, last) = Parts(place);
+        return last == text ? [text] : [text, last];
+    }
+
+    private static (string Text, string Last) Parts(string place)
     {
         var text = WithoutInCountryRemark(place);
-        var last = text[(text.LastIndexOf(',') + 1)..].Trim();
-        var code = Places.GetValueOrDefault(Key(place)) ?? Places.GetValueOrDefault(Key(text)) ?? Places.GetValueOrDefault(Key(last)) ?? Country(text) ?? Country(last);
-        return code is AmbiguousPlace or UnitedStates ? null : code;
+        return (text, text[(text.LastIndexOf(',') + 1)..].Trim());
     }
 
     public static TrainingKind Kind(string title)
@@ -92,7 +97,8 @@ public static class Spellings
         return row[b.Length];
     }
 
-    private static string Key(string name) => ReportFile.Fold(name).Replace('’', '\'').ToUpperInvariant();
+    /// <summary>As texts are compared: spaces folded, one kind of apostrophe, capitals.</summary>
+    public static string Key(string name) => ReportFile.Fold(name).Replace('’', '\'').ToUpperInvariant();
 
     private static TrainingKind KindOf(string name) => Enum.Parse<TrainingKind>(name.Replace("_", "", StringComparison.Ordinal), ignoreCase: true);
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using CsvHelper;
+using Imet.Cli.Importing;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 
@@ -14,6 +15,7 @@ public sealed class SampleData
 
     public required IReadOnlyList<SchoolRow> Schools { get; init; }
     public required IReadOnlyList<CourseRow> Courses { get; init; }
+    public required TableFile Designations { get; init; }
     public required IReadOnlyList<DecisionEntry> Decisions { get; init; }
 
     public static SampleData Read() => new()
@@ -38,6 +40,7 @@ public sealed class SampleData
             Capacity = Number(row("capacity")),
             Starts = [.. row("starts").Split(';', StringSplitOptions.RemoveEmptyEntries)],
         }),
+        Designations = TableFile.Read("designations.csv", Resource("designations.csv")),
         Decisions = JsonSerializer.Deserialize<DecisionEntry[]>(Resource("decisions.json"), Json)!,
     };
 

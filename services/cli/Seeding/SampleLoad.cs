@@ -1,5 +1,6 @@
 using Google.Protobuf.WellKnownTypes;
 using Google.Type;
+using Imet.Cli.Importing;
 using Imet.Cli.Sample;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
@@ -14,7 +15,7 @@ public sealed record Loaded(string What, int Total, int New);
 /// Brings the sample data in through the public APIs. What is there already, by its natural key, is left as it is;
 /// request ids come from the requests, so that a load killed half-way, or two at once, end as one.
 /// </summary>
-public sealed class SampleLoad(Clients catalogOffice, Clients proposer, Clients approver, SampleData sample, TimeProvider clock)
+public sealed class SampleLoad(Clients catalogOffice, Clients referenceOffice, Clients proposer, Clients approver, SampleData sample, TimeProvider clock)
 {
     private const int AtOnce = 8;
     private const int PageSize = 1000;
@@ -30,6 +31,7 @@ public sealed class SampleLoad(Clients catalogOffice, Clients proposer, Clients 
         var courses = await CoursesAsync(loaded, cancel);
         var versions = await VersionsAsync(schools, courses, years, loaded, cancel);
         await OfferingsAsync(versions, years, loaded, cancel);
+        await DesignationsAsync(loaded, cancel);
         await DecisionsAsync(loaded, cancel);
         return loaded;
     }
@@ -163,6 +165,16 @@ public sealed class SampleLoad(Clients catalogOffice, Clients proposer, Clients 
             },
         }.WithRequestId(), cancellationToken: cancel).ResponseAsync);
         loaded.Add(new("classes", classes.Count, missing.Count));
+    }
+
+    private async Task DesignationsAsync(List<Loaded> loaded, CancellationToken cancel)
+    {
+        var (said, faults) = CountryTables.Read(sample.Designations);
+        var import = new CountryImport(referenceOffice.CountryEligibility, dryRun: false, cancel);
+        await import.RunAsync(said);
+        if (faults.Concat(import.Faults).FirstOrDefault() is { } fault)
+            throw new CouldNotRunException($"{fault}");
+        loaded.Add(new("designations of countries", sample.Designations.Rows.Count, import.Designations.New));
     }
 
     private async Task DecisionsAsync(List<Loaded> loaded, CancellationToken cancel)

@@ -1,28 +1,49 @@
 using System.Globalization;
 using Imet.Cli.Replay;
+using Imet.Testing;
 using Xunit;
 
 namespace Imet.SystemTests.Replay;
 
 /// <summary>The parser against five real years, where they lie beside the checkout (../shared/data/fmtr; else in IMET_SHARED).</summary>
-public sealed class RealReportsTests(ITestOutputHelper output)
+public sealed class RealReportsTests(RealReportsTests.Names names, ITestOutputHelper output) : IClassFixture<RealReportsTests.Names>
 {
+    /// <summary>What the names of countries mean is country-eligibility's to say.</summary>
+    public sealed class Names(Servers servers) : IAsyncLifetime
+    {
+        private TestStack? stack;
+
+        public ValueTask InitializeAsync() => default;
+
+        public async Task<ReportedCountries> AskAsync(IEnumerable<string> texts, CancellationToken cancel)
+        {
+            stack ??= await TestStack.StartAsync(servers, new(), cancel);
+            return await ReportedCountries.AskAsync(stack.Anybody("replay").CountryEligibility, new PatientCalls(Eventually.Limit), texts, cancel);
+        }
+
+        public ValueTask DisposeAsync() => stack?.DisposeAsync() ?? default;
+    }
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     private static readonly int[] Years = [2011, 2012, 2013, 2014, 2015];
 
     [Fact]
-    public void Parsed_students_equal_the_totals_that_the_reports_print()
+    public async Task Parsed_students_equal_the_totals_that_the_reports_print()
     {
         var folder = Reports();
-        var printed = File.ReadLines(Path.Combine(folder, "printed-totals.tsv")).Skip(1).Select(line => line.Split('\t'))
+        var rows = File.ReadLines(Path.Combine(folder, "printed-totals.tsv")).Skip(1).Select(line => line.Split('\t')).ToList();
+        var countries = await names.AskAsync(rows.Select(cells => cells[2]).Concat(Years.SelectMany(year => Open(folder, year).Lines()).Select(raw => raw.Cells[1])), Cancel);
+        var printed = rows
             .Where(cells => Years.Contains(int.Parse(cells[0], CultureInfo.InvariantCulture)))
-            .ToDictionary(cells => (Year: cells[0], Country: Spellings.Country(cells[2]), Program: ReportFile.Fold(cells[3])),
+            .ToDictionary(cells => (Year: cells[0], Country: countries.Code(cells[2]), Program: ReportFile.Fold(cells[3])),
                 cells => (long)double.Parse(cells[4], CultureInfo.InvariantCulture));
         var parsed = new Dictionary<(string Year, string? Country, string Program), long>();
         foreach (var year in Years)
         {
             foreach (var cells in Open(folder, year).Lines().Select(raw => raw.Cells))
             {
-                var key = (year.ToString(CultureInfo.InvariantCulture), ReportLine.ReadCountry(cells[1]).Value, cells[2]);
+                var key = (year.ToString(CultureInfo.InvariantCulture), ReportLine.ReadCountry(cells[1], countries).Value, cells[2]);
                 parsed[key] = parsed.GetValueOrDefault(key) + (ReportLine.ReadQuantity(cells[8]).Value ?? 0);
             }
         }
@@ -41,9 +62,11 @@ public sealed class RealReportsTests(ITestOutputHelper output)
     [InlineData(2013, 11_051)]
     [InlineData(2014, 10_487)]
     [InlineData(2015, 10_321)]
-    public void Every_country_and_program_is_known_and_every_row_is_read_or_in_error_with_a_reason(int year, int rows)
+    public async Task Every_country_and_program_is_known_and_every_row_is_read_or_in_error_with_a_reason(int year, int rows)
     {
-        var read = Open(Reports(), year).Lines().Select(raw => (Raw: raw, Reading: ReportLine.Read(raw))).ToArray();
+        var file = Open(Reports(), year);
+        var countries = await names.AskAsync(file.Lines().Select(raw => raw.Cells[1]), Cancel);
+        var read = file.Lines().Select(raw => (Raw: raw, Reading: ReportLine.Read(raw, countries))).ToArray();
         Assert.Equal(rows, read.Length);
         Assert.All(read, row => Assert.Equal(row.Reading.Line is null, row.Reading.Faults.Count > 0));
         var faults = read.SelectMany(row => row.Reading.Faults).ToArray();

@@ -1,4 +1,5 @@
 using Imet.Cli.Replay;
+using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Xunit;
 
@@ -9,10 +10,17 @@ public sealed class ReportLineTests
     private static readonly string[] Good =
         ["Africa", "Angola", "IMET-1 - Fiscal Year 2014 Department of State Training", "Some Course", "DLIELC", "12/30/2013", "3/14/2014", "Lackland AFB, TX, US", "1", "$21,438"];
 
+    private static readonly ReportedCountries Countries = new(
+    [
+        .. new[] { ("Angola", "AGO"), ("Germany", "DEU"), ("BRAZIL", "BRA"), ("Bosnia-Herzegovina", "BIH"), ("Philippines", "PHL"), ("Georgia", "GEO"), ("US", "USA"), ("United States", "USA") }
+            .Select(known => new ResolvedCountryName { Name = known.Item1, Country = known.Item2 }),
+        new ResolvedCountryName { Name = "Colombiaa", Candidates = { new CountryNameCandidate { Country = "COL", Name = "Colombia" } } },
+    ]);
+
     [Fact]
     public void A_clean_row_is_read_as_it_stands()
     {
-        var (line, faults) = ReportLine.Read(new RawLine(7, Good));
+        var (line, faults) = ReportLine.Read(new RawLine(7, Good), Countries);
         Assert.Empty(faults);
         Assert.NotNull(line);
         Assert.Equal(
@@ -52,7 +60,7 @@ public sealed class ReportLineTests
     [InlineData(9, "-$5", "total_cost", "not an amount")]
     public void A_dirty_cell_is_named_with_its_column_and_why(int column, string cell, string name, string why)
     {
-        var (line, faults) = ReportLine.Read(new RawLine(2, With(column, cell)));
+        var (line, faults) = ReportLine.Read(new RawLine(2, With(column, cell)), Countries);
         Assert.Null(line);
         var fault = Assert.Single(faults);
         Assert.Equal((name, cell), (fault.Column, fault.Value));
@@ -65,12 +73,12 @@ public sealed class ReportLineTests
         var cells = With(8, "0");
         cells[5] = "q";
         cells[9] = "$";
-        Assert.Equal(["start_date", "quantity", "total_cost"], ReportLine.Read(new RawLine(2, cells)).Faults.Select(fault => fault.Column));
+        Assert.Equal(["start_date", "quantity", "total_cost"], ReportLine.Read(new RawLine(2, cells), Countries).Faults.Select(fault => fault.Column));
     }
 
     [Fact]
     public void A_row_with_too_few_cells_is_in_error() =>
-        Assert.Contains("10 tab-separated cells are expected, 3 found", Assert.Single(ReportLine.Read(new RawLine(2, ["a", "b", "c"])).Faults).Why, StringComparison.Ordinal);
+        Assert.Contains("10 tab-separated cells are expected, 3 found", Assert.Single(ReportLine.Read(new RawLine(2, ["a", "b", "c"]), Countries).Faults).Why, StringComparison.Ordinal);
 
     [Theory]
     [InlineData("9/5/14", 2014, 9, 5)]
@@ -97,7 +105,7 @@ public sealed class ReportLineTests
     {
         var cells = With(4, cell);
         cells[7] = cell;
-        var line = ReportLine.Read(new RawLine(2, cells)).Line;
+        var line = ReportLine.Read(new RawLine(2, cells), Countries).Line;
         Assert.NotNull(line);
         Assert.Null(line.School);
         Assert.Null(line.Place);
@@ -118,7 +126,7 @@ public sealed class ReportLineTests
     [InlineData("Bogota, CO", null)]
     [InlineData("Camp O’Donnell, Philippines", "PHL")]
     [InlineData("INFANTRY SCHOOL", null)]
-    public void A_host_country_is_taken_only_where_the_place_names_it(string place, string? country) => Assert.Equal(country, Spellings.HostCountry(place));
+    public void A_host_country_is_taken_only_where_the_place_names_it(string place, string? country) => Assert.Equal(country, Spellings.HostCountry(place, Countries));
 
     [Theory]
     [InlineData("American Language Course General English Training Only", TrainingKind.Language)]
