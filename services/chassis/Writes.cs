@@ -7,6 +7,7 @@ using Google.Protobuf;
 using Google.Protobuf.Reflection;
 using Grpc.Core;
 using Imet.Options.V1;
+using Npgsql;
 using NpgsqlTypes;
 
 namespace Imet.Chassis;
@@ -16,7 +17,7 @@ public sealed class Writes(Database database)
 {
     private static readonly ConcurrentDictionary<MessageDescriptor, bool> Personal = new();
 
-    private const string ClaimSql = "select request_hash, salt, response from request_claim(@Caller, @Method, @Id, @Lock)";
+    private const string ClaimSql = "select request_hash, salt, response from request_claim($1, $2, $3, $4)";
 
     private const string FindSql = """
         select request_hash, salt, response from request_log
@@ -33,24 +34,76 @@ public sealed class Writes(Database database)
         where TResponse : IMessage<TResponse>, new() =>
         RunAsync(request, Caller.Of(context).Subject, context.Method, work, context.CancellationToken);
 
-    /// <summary>The first answer if there is one: for a handler that asks its peers before it opens the transaction.</summary>
-    public Task<TResponse?> ReplayAsync<TRequest, TResponse>(TRequest request, ServerCallContext context)
+    /// <summary>The same for work that begins with a batch of reads or locks: they go in the round trip that claims the request.</summary>
+    public Task<TResponse> RunAsync<TRequest, TResponse, TRead>(
+        TRequest request, ServerCallContext context, Action<NpgsqlBatch> ask, Func<NpgsqlDataReader, Task<TRead>> read, Func<Transaction, TRead, Task<TResponse>> work)
         where TRequest : IMessage<TRequest>
-        where TResponse : class, IMessage<TResponse>, new() =>
-        ReplayAsync<TRequest, TResponse>(request, Caller.Of(context).Subject, context.Method, context.CancellationToken);
+        where TResponse : IMessage<TResponse>, new() =>
+        RunAsync(request, Caller.Of(context).Subject, context.Method, ask, read, work, context.CancellationToken);
 
-    internal async Task<TResponse> RunAsync<TRequest, TResponse>(
+    /// <summary>
+    /// For a handler that asks its peers before it opens the transaction. A repeated request may be refused there for what has changed since its first answer, or because nobody answers: it gets the first
+    /// answer all the same. Looked up only then, since nearly every request is the first of its id.
+    /// </summary>
+    public async Task<TResponse> RepeatableAsync<TRequest, TResponse>(TRequest request, ServerCallContext context, Func<Task<TResponse>> handle)
+        where TRequest : IMessage<TRequest>
+        where TResponse : class, IMessage<TResponse>, new()
+    {
+        try
+        {
+            return await handle();
+        }
+        catch (RpcException)
+        {
+            if (await ReplayAsync<TRequest, TResponse>(request, Caller.Of(context).Subject, context.Method, context.CancellationToken) is { } first)
+                return first;
+            throw;
+        }
+    }
+
+    internal Task<TResponse> RunAsync<TRequest, TResponse>(
         TRequest request, string caller, string method, Func<Transaction, Task<TResponse>> work, CancellationToken cancel)
+        where TRequest : IMessage<TRequest>
+        where TResponse : IMessage<TResponse>, new() =>
+        RunAsync(request, caller, method, static _ => { }, static _ => Task.FromResult(true), (tx, _) => work(tx), cancel);
+
+    private async Task<TResponse> RunAsync<TRequest, TResponse, TRead>(
+        TRequest request, string caller, string method, Action<NpgsqlBatch> ask, Func<NpgsqlDataReader, Task<TRead>> read, Func<Transaction, TRead, Task<TResponse>> work, CancellationToken cancel)
         where TRequest : IMessage<TRequest>
         where TResponse : IMessage<TResponse>, new()
     {
         var claim = new Claim(caller, method, RequestId(request));
         var answer = await database.WriteAsync(async tx =>
         {
-            var stored = await tx.Connection.QuerySingleOrDefaultAsync<StoredAnswer>(new CommandDefinition(ClaimSql, claim, tx.Npgsql, cancellationToken: cancel));
-            if (stored is not null)
-                return Answer<TResponse>(stored, request);
-            var response = await work(tx);
+            TRead found;
+            await using (var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql))
+            {
+                batch.BatchCommands.Add(new NpgsqlBatchCommand(ClaimSql)
+                {
+                    Parameters =
+                    {
+                        new NpgsqlParameter<string> { TypedValue = claim.Caller },
+                        new NpgsqlParameter<string> { TypedValue = claim.Method },
+                        new NpgsqlParameter<Guid> { TypedValue = claim.Id },
+                        new NpgsqlParameter<long> { TypedValue = claim.Lock },
+                    },
+                });
+                ask(batch);
+                await using var reader = await batch.ExecuteReaderAsync(cancel);
+                if (await reader.ReadAsync(cancel))
+                {
+                    var stored = new StoredAnswer
+                    {
+                        RequestHash = reader.GetFieldValue<byte[]>(0),
+                        Salt = reader.IsDBNull(1) ? null : reader.GetFieldValue<byte[]>(1),
+                        Response = reader.GetFieldValue<byte[]>(2),
+                    };
+                    return Answer<TResponse>(stored, request);
+                }
+                await reader.NextResultAsync(cancel);
+                found = await read(reader);
+            }
+            var response = await work(tx, found);
             var salt = IsPersonal(request.Descriptor) ? RandomNumberGenerator.GetBytes(16) : null;
             tx.Enqueue(StoreSql, claim.Caller, claim.Method, claim.Id, Hash(request, salt), Sql.Of(NpgsqlDbType.Bytea, salt), response.ToByteArray());
             return response;

@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Grpc.Core;
 using Imet.Chassis;
 using Imet.CountryEligibility.V1;
@@ -36,12 +37,11 @@ public sealed partial class EnrollmentService(
     public override async Task<EnrollStudentResponse> EnrollStudent(EnrollStudentRequest request, ServerCallContext context)
     {
         Caller.Of(context).Require(request.Country);
-        if (await writes.ReplayAsync<EnrollStudentRequest, EnrollStudentResponse>(request, context) is { } first)
-            return first;
         var wish = Wishes.Of(request).OrThrow();
         try
         {
-            var response = await JudgedAsync(() => GatherAsync(wish, context.CancellationToken), (basis, verdict) => EnrollAsync(request, wish, basis, verdict, context), context);
+            var response = await JudgedAsync(request, () => GatherAsync(wish, context.CancellationToken), (basis, verdict) => EnrollAsync(
+                request, wish, basis, verdict, EnrollmentDecisions.Enroll, line => new EnrollStudentResponse { Line = line }, context), context);
             await Failpoints.HitAsync("enrollment.between-commit-and-reply");
             return response;
         }
@@ -125,6 +125,12 @@ public sealed partial class EnrollmentService(
     }
 
     /// <summary>Asks, then writes; asks again when the answer was overtaken between the two.</summary>
+    private Task<TResponse> JudgedAsync<TRequest, TBasis, TResponse>(
+        TRequest request, Func<Task<(Question Question, TBasis Basis)>> gather, Func<TBasis, Verdict, Task<TResponse>> write, ServerCallContext context)
+        where TRequest : IMessage<TRequest>
+        where TResponse : class, IMessage<TResponse>, new() =>
+        writes.RepeatableAsync(request, context, () => JudgedAsync(gather, write, context));
+
     private async Task<TResponse> JudgedAsync<TBasis, TResponse>(
         Func<Task<(Question Question, TBasis Basis)>> gather, Func<TBasis, Verdict, Task<TResponse>> write, ServerCallContext context)
     {
@@ -173,14 +179,17 @@ public sealed partial class EnrollmentService(
         return offering;
     }
 
-    private Task<EnrollStudentResponse> EnrollAsync(EnrollStudentRequest request, Wish wish, EnrollBasis basis, Verdict verdict, ServerCallContext context) =>
-        writes.RunAsync<EnrollStudentRequest, EnrollStudentResponse>(request, context, async tx =>
-            new EnrollStudentResponse { Line = await NewLineAsync(tx, wish, basis, verdict, EnrollmentDecisions.Enroll, context) });
+    private Task<TResponse> EnrollAsync<TRequest, TResponse>(TRequest request, Wish wish, EnrollBasis basis, Verdict verdict,
+        Func<EnrollFacts, Outcome<LineChange>> decide, Func<TrainingLine, TResponse> reply, ServerCallContext context)
+        where TRequest : IMessage<TRequest>
+        where TResponse : IMessage<TResponse>, new() =>
+        writes.RunAsync(request, context, batch => EnrollmentStore.LockForEnroll(batch, wish, basis.Start, basis.End),
+            reader => EnrollmentStore.ReadForEnrollAsync(reader, wish, context.CancellationToken),
+            (tx, read) => Task.FromResult(reply(NewLine(tx, wish, basis, verdict, read, decide, context))));
 
-    private async Task<TrainingLine> NewLineAsync(
-        Transaction tx, Wish wish, EnrollBasis basis, Verdict verdict, Func<EnrollFacts, Outcome<LineChange>> decide, ServerCallContext context)
+    private TrainingLine NewLine(
+        Transaction tx, Wish wish, EnrollBasis basis, Verdict verdict, EnrollRead read, Func<EnrollFacts, Outcome<LineChange>> decide, ServerCallContext context)
     {
-        var read = await store.LockForEnrollAsync(tx, wish, basis.Start, basis.End, context.CancellationToken);
         RequireLatest(read.Seen, verdict);
         if (read.Seats?.Version != basis.Offering.Version)
             offerings.Forget(wish.OfferingId);

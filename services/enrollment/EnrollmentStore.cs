@@ -47,10 +47,9 @@ public sealed class EnrollmentStore
 
     private const string LockSeatsSql = "select version, state, capacity, taken from offerings where offering_id = $1 for no key update";
 
-    /// <summary>Everything an enrollment is decided by, in one round trip.</summary>
-    public async Task<EnrollRead> LockForEnrollAsync(Transaction tx, Wish wish, DateOnly start, DateOnly end, CancellationToken cancel)
+    /// <summary>Everything an enrollment is decided by; <see cref="ReadForEnrollAsync"/> reads the answer.</summary>
+    public static void LockForEnroll(NpgsqlBatch batch, Wish wish, DateOnly start, DateOnly end)
     {
-        await using var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql);
         CountryStore.AddLock(batch, wish.Country);
         if (wish.StudentId is { } student)
         {
@@ -62,8 +61,10 @@ public sealed class EnrollmentStore
         else
             Add(batch, NextWcnSql);
         Add(batch, LockSeatsSql, new NpgsqlParameter<Guid> { TypedValue = wish.OfferingId });
+    }
 
-        await using var reader = await batch.ExecuteReaderAsync(cancel);
+    public static async Task<EnrollRead> ReadForEnrollAsync(NpgsqlDataReader reader, Wish wish, CancellationToken cancel)
+    {
         var (seen, now) = await CountryStore.ReadLockAsync(reader, cancel);
         StudentRow? studentRow = null;
         TrackRow? trackRow = null;

@@ -14,10 +14,9 @@ public sealed partial class EnrollmentService
 
     public override async Task<ReportArrivalResponse> ReportArrival(ReportArrivalRequest request, ServerCallContext context)
     {
-        if (await writes.ReplayAsync<ReportArrivalRequest, ReportArrivalResponse>(request, context) is { } first)
-            return first;
         var (lineId, arrivedOn, today) = (Guid.Parse(request.LineId), request.ArrivedOn.ToDateOnly(), Washington.Today(clock));
         return await JudgedAsync(
+            request,
             async () =>
             {
                 var (line, offering) = await FindLineWithOfferingAsync(lineId, context);
@@ -34,10 +33,9 @@ public sealed partial class EnrollmentService
 
     public override async Task<ReportStartResponse> ReportStart(ReportStartRequest request, ServerCallContext context)
     {
-        if (await writes.ReplayAsync<ReportStartRequest, ReportStartResponse>(request, context) is { } first)
-            return first;
         var (lineId, startedOn, today) = (Guid.Parse(request.LineId), request.StartedOn.ToDateOnly(), Washington.Today(clock));
         return await JudgedAsync(
+            request,
             async () =>
             {
                 var (line, offering) = await FindLineWithOfferingAsync(lineId, context);
@@ -54,11 +52,10 @@ public sealed partial class EnrollmentService
 
     public override async Task<ExtendTrainingResponse> ExtendTraining(ExtendTrainingRequest request, ServerCallContext context)
     {
-        if (await writes.ReplayAsync<ExtendTrainingRequest, ExtendTrainingResponse>(request, context) is { } first)
-            return first;
         var (lineId, endDate, today) = (Guid.Parse(request.LineId), request.EndDate.ToDateOnly(), Washington.Today(clock));
         var price = request.Price is { } quoted ? Wishes.PriceOf(quoted, "price").OrThrow() : null;
         return await JudgedAsync(
+            request,
             async () =>
             {
                 var (line, offering) = await FindLineWithOfferingAsync(lineId, context);

@@ -13,13 +13,11 @@ public sealed partial class EnrollmentService
     public override async Task<NominateStudentResponse> NominateStudent(NominateStudentRequest request, ServerCallContext context)
     {
         Caller.Of(context).Require(request.Country);
-        if (await writes.ReplayAsync<NominateStudentRequest, NominateStudentResponse>(request, context) is { } first)
-            return first;
         var wish = Wishes.Of(request).OrThrow();
         try
         {
-            return await JudgedAsync(() => GatherAsync(wish, context.CancellationToken), (basis, verdict) => writes.RunAsync<NominateStudentRequest, NominateStudentResponse>(
-                request, context, async tx => new NominateStudentResponse { Line = await NewLineAsync(tx, wish, basis, verdict, EnrollmentDecisions.Nominate, context) }), context);
+            return await JudgedAsync(request, () => GatherAsync(wish, context.CancellationToken), (basis, verdict) => EnrollAsync(
+                request, wish, basis, verdict, EnrollmentDecisions.Nominate, line => new NominateStudentResponse { Line = line }, context), context);
         }
         catch (PostgresException e) when (IsTaken(e, "external_ids_unique"))
         {
@@ -29,10 +27,9 @@ public sealed partial class EnrollmentService
 
     public override async Task<ApproveNominationResponse> ApproveNomination(ApproveNominationRequest request, ServerCallContext context)
     {
-        if (await writes.ReplayAsync<ApproveNominationRequest, ApproveNominationResponse>(request, context) is { } first)
-            return first;
         var (lineId, today) = (Guid.Parse(request.LineId), Washington.Today(clock));
         return await JudgedAsync(
+            request,
             async () =>
             {
                 var (line, offering) = await FindLineWithOfferingAsync(lineId, context);
@@ -51,10 +48,9 @@ public sealed partial class EnrollmentService
 
     public override async Task<ConfirmSeatResponse> ConfirmSeat(ConfirmSeatRequest request, ServerCallContext context)
     {
-        if (await writes.ReplayAsync<ConfirmSeatRequest, ConfirmSeatResponse>(request, context) is { } first)
-            return first;
         var (lineId, today, cancel) = (Guid.Parse(request.LineId), Washington.Today(clock), context.CancellationToken);
         return await JudgedAsync(
+            request,
             async () =>
             {
                 var (line, judgedBy) = await FindLineWithOfferingAsync(lineId, context);
