@@ -11,6 +11,7 @@ public sealed record HousekeepingSettings
     public TimeSpan RequestsKept { get; init; } = TimeSpan.FromDays(7);
     /// <summary>How long a repeated event is known to be one. A dead letter that is sent in again later than this would count as new.</summary>
     public TimeSpan EventIdsKept { get; init; } = TimeSpan.FromDays(90);
+    public TimeSpan StartSettles { get; init; } = TimeSpan.FromSeconds(5);
 }
 
 public static class HousekeepingRegistration
@@ -37,6 +38,9 @@ internal sealed partial class Housekeeping(Database database, HousekeepingSettin
 
     protected override async Task ExecuteAsync(CancellationToken stopping)
     {
+        await Task.Delay(settings.StartSettles, clock, stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // Most of what an idle service holds is what its start left behind, and an idle service has no reason to collect it by itself.
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         while (!stopping.IsCancellationRequested)
         {
             try
