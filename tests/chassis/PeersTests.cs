@@ -179,7 +179,7 @@ public sealed class PeersTests
         Assert.Equal(20, config.RetryThrottling!.MaxTokens);
 
         // It is for all methods alike, so all must bear it: they read, or they carry a request_id.
-        string[] reads = ["Get", "List", "Evaluate", "Watch", "Preview"];
+        string[] reads = ["Get", "List", "Search", "Resolve", "Evaluate", "Explain", "Check", "Preview", "Watch", "Verify"];
         foreach (var service in new ServiceDescriptor[]
                  {
                      CountryEligibility.V1.CountryEligibilityServiceReflection.Descriptor.Services[0], CourseCatalog.V1.CourseCatalogServiceReflection.Descriptor.Services[0],
