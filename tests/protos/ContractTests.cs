@@ -10,7 +10,7 @@ namespace Imet.Protos.Tests;
 
 public sealed partial class ContractTests
 {
-    private static readonly string[] ReadVerbs = ["Get", "List", "BatchGet", "Evaluate", "BatchEvaluate", "Explain", "Preview", "Watch", "Resolve"];
+    private static readonly string[] ReadVerbs = ["Get", "List", "BatchGet", "Evaluate", "BatchEvaluate", "Explain", "Preview", "Watch", "Resolve", "Search"];
 
     // Sets that are small by nature and always wanted whole.
     private static readonly string[] ListsWithoutPages = ["ListLegalBases", "ListFundingPrograms", "ListCountryRevisions"];
@@ -43,7 +43,7 @@ public sealed partial class ContractTests
     public void Every_list_is_paged_the_same_way()
     {
         var wrong = new List<string>();
-        foreach (var list in Methods.Where(method => method.Name.StartsWith("List", StringComparison.Ordinal) && !ListsWithoutPages.Contains(method.Name)))
+        foreach (var list in Methods.Where(method => (method.Name.StartsWith("List", StringComparison.Ordinal) || method.Name.StartsWith("Search", StringComparison.Ordinal)) && !ListsWithoutPages.Contains(method.Name)))
         {
             if (list.InputType.FindFieldByName("page_size") is not { FieldType: FieldType.Int32 })
                 wrong.Add($"{list.InputType.FullName} needs int32 page_size");
