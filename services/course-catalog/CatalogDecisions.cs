@@ -42,15 +42,6 @@ internal static class CatalogDecisions
             _ => throw new InvalidOperationException("An insert that met nothing has a row."),
         };
 
-    public static Outcome<OfferingRow> Cancel(OfferingRow? offering, string etag, string reason, DateOnly today) =>
-        offering switch
-        {
-            null => NotFound("offering"),
-            _ when etag != offering.Etag => Refusal.Of(CommonReason.EtagMismatch, "The offering has changed since it was read.").With("etag", offering.Etag),
-            { State: "CANCELLED" } => Refusal.Of(ErrorReason.OfferingCancelled, $"The offering was cancelled on {offering.CancelledOn:yyyy-MM-dd}."),
-            _ => offering with { State = "CANCELLED", CancelledOn = today, CancelledBecause = reason, Version = offering.Version + 1 },
-        };
-
     public static Refusal NotFound(string resource) => Refusal.Of(CommonReason.NotFound, $"There is no such {resource}.").With("resource", resource);
 
     /// <summary>A look-up names exactly one key. Two are refused even where they agree: which one is meant would be a guess.</summary>
@@ -85,14 +76,16 @@ internal static class CatalogDecisions
             : violations.Aggregate(Refusal.Of(CommonReason.InvalidFields, "Some fields can't be right as they are."),
                 (refusal, violation) => refusal.Field(violation.Field, violation.Description));
 
-    private static IEnumerable<(string, string)> Dates(Offering offering)
+    public static IEnumerable<(string Field, string Remedy)> DayViolations(DateOnly? report, DateOnly start, DateOnly end)
     {
-        var start = offering.StartDate.ToDateOnly();
-        if (offering.EndDate.ToDateOnly() < start)
-            yield return ("offering.end_date", "must not be before start_date");
-        if (offering.ReportDate?.ToDateOnly() > start)
-            yield return ("offering.report_date", "must not be after start_date");
+        if (end < start)
+            yield return ("end_date", "must not be before start_date");
+        if (report > start)
+            yield return ("report_date", "must not be after start_date");
     }
+
+    private static IEnumerable<(string, string)> Dates(Offering offering) =>
+        DayViolations(offering.ReportDate?.ToDateOnly(), offering.StartDate.ToDateOnly(), offering.EndDate.ToDateOnly()).Select(wrong => ($"offering.{wrong.Field}", wrong.Remedy));
 
     private static List<(string, string)> RepeatedIds(string resource, IReadOnlyList<ExternalId> ids)
     {

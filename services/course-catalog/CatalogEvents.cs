@@ -22,17 +22,6 @@ internal static class CatalogEvents
     public static OutboundEvent Created(CourseVersionRow version) =>
         Event(version.CourseId, version.CourseRevision, country: null, new CourseVersionCreated { CourseVersion = version.ToResource() });
 
-    public static OutboundEvent Created(OfferingRow offering) =>
-        Event(offering.Id, offering.Version, offering.HostCountry, new OfferingCreated { Offering = offering.ToResource() });
-
-    public static OutboundEvent Cancelled(OfferingRow offering) =>
-        Event(offering.Id, offering.Version, offering.HostCountry, new OfferingCancelled
-        {
-            Offering = offering.ToResource(),
-            Reason = offering.CancelledBecause,
-            CancelledOn = offering.CancelledOn!.Value.ToProto(),
-        });
-
     public static SchoolRow NewRow(Guid id, School school)
     {
         var (sources, names) = Sorted(school.ExternalIds);
@@ -77,27 +66,6 @@ internal static class CatalogEvents
         Dedicated = version.Dedicated,
     };
 
-    public static OfferingRow NewRow(Guid id, Offering offering)
-    {
-        var (sources, names) = Sorted(offering.ExternalIds);
-        return new()
-        {
-            Id = id,
-            CourseVersionId = Guid.Parse(offering.CourseVersionId),
-            ReportDate = (offering.ReportDate ?? offering.StartDate).ToDateOnly(),
-            StartDate = offering.StartDate.ToDateOnly(),
-            EndDate = offering.EndDate.ToDateOnly(),
-            Capacity = offering.Capacity,
-            Location = offering.Location,
-            HostCountry = offering.HostCountry.Length > 0 ? offering.HostCountry : null,
-            State = "OPEN",
-            AllInternational = offering.AllInternational,
-            Sources = sources,
-            Names = names,
-            Version = 1,
-        };
-    }
-
     public static School ToResource(this SchoolRow row) => new()
     {
         Id = row.Id.ToString(),
@@ -136,65 +104,32 @@ internal static class CatalogEvents
         CreateTime = Time(row.CreatedAt),
     };
 
-    public static Offering ToResource(this OfferingRow row) => new()
-    {
-        Id = row.Id.ToString(),
-        CourseVersionId = row.CourseVersionId.ToString(),
-        ReportDate = row.ReportDate.ToProto(),
-        StartDate = row.StartDate.ToProto(),
-        EndDate = row.EndDate.ToProto(),
-        Capacity = row.Capacity,
-        Location = row.Location,
-        HostCountry = row.HostCountry ?? "",
-        State = Value<Offering.Types.State>(row.State),
-        AllInternational = row.AllInternational,
-        ExternalIds = { Names(row.Sources, row.Names) },
-        Version = row.Version,
-        Etag = row.Etag,
-        Course = new CourseFacts
-        {
-            CourseId = row.CourseId.ToString(),
-            MaslNumber = row.MaslNumber,
-            Title = row.Title,
-            SchoolId = row.SchoolId?.ToString() ?? "",
-            SchoolName = row.SchoolName ?? "",
-            SchoolCode = row.SchoolCode ?? "",
-            TrainingKind = Value<TrainingKind>(row.TrainingKind),
-            ImplementingAgency = Value<ImplementingAgency>(row.ImplementingAgency),
-            FiscalYear = row.FiscalYear,
-            Dedicated = row.Dedicated,
-            Prices = { Prices(row.Prices) },
-        },
-        CreateTime = Time(row.CreatedAt),
-        UpdateTime = Time(row.UpdatedAt),
-    };
-
     /// <summary>An enum value as the record keeps it: its name in the contract, less the prefix.</summary>
     public static string Text<T>(T value) where T : struct, Enum => Spelling<T>.Texts[value];
 
     /// <summary>Proto3 JSON: money as units and nanos, never a float.</summary>
     public static string Json(IEnumerable<TuitionPrice> prices) => $"[{string.Join(',', prices.Select(price => JsonFormatter.Default.Format(price)))}]";
 
-    private static IEnumerable<TuitionPrice> Prices(string json)
+    public static IEnumerable<TuitionPrice> Prices(string json)
     {
         using var document = JsonDocument.Parse(json);
         return [.. document.RootElement.EnumerateArray().Select(price => JsonParser.Default.Parse<TuitionPrice>(price.GetRawText()))];
     }
 
     // In the order in which the record gives them back, so that a create and a later get show the same.
-    private static (string[] Sources, string[] Names) Sorted(IEnumerable<ExternalId> ids)
+    public static (string[] Sources, string[] Names) Sorted(IEnumerable<ExternalId> ids)
     {
         ExternalId[] sorted = [.. ids.OrderBy(id => id.Source, StringComparer.Ordinal).ThenBy(id => id.Id, StringComparer.Ordinal)];
         return ([.. sorted.Select(id => id.Source)], [.. sorted.Select(id => id.Id)]);
     }
 
-    private static IEnumerable<ExternalId> Names(string[] sources, string[] names) => sources.Zip(names, (source, name) => new ExternalId { Source = source, Id = name });
+    public static IEnumerable<ExternalId> Names(string[] sources, string[] names) => sources.Zip(names, (source, name) => new ExternalId { Source = source, Id = name });
 
-    private static T Value<T>(string text) where T : struct, Enum => Spelling<T>.Values[text];
+    public static T Value<T>(string text) where T : struct, Enum => Spelling<T>.Values[text];
 
-    private static Timestamp Time(DateTime utc) => Timestamp.FromDateTime(utc);
+    public static Timestamp Time(DateTime utc) => Timestamp.FromDateTime(utc);
 
-    private static OutboundEvent Event(Guid id, long version, string? country, IMessage data) =>
+    public static OutboundEvent Event(Guid id, long version, string? country, IMessage data) =>
         new() { AggregateId = id.ToString(), AggregateVersion = version, Country = country, Data = data };
 
     private static class Spelling<T> where T : struct, Enum

@@ -26,13 +26,13 @@ public sealed class DecisionTests
             Id = Guid.CreateVersion7(), CourseVersionId = Guid.CreateVersion7(), Capacity = 1, Location = "", State = "OPEN", AllInternational = false, Sources = [], Names = [], Version = 3,
             ReportDate = new(2031, 1, 6), StartDate = new(2031, 1, 6), EndDate = new(2031, 2, 6),
         };
-        var cancelled = CatalogDecisions.Cancel(open, "\"3\"", "no instructors", new(2030, 12, 1)).Value;
+        var cancelled = OfferingDecisions.Cancel(open, "\"3\"", "no instructors", new(2030, 12, 1)).Value;
 
         Assert.Equal(("CANCELLED", 4, "no instructors", new DateOnly(2030, 12, 1)), (cancelled.State, cancelled.Version, cancelled.CancelledBecause, cancelled.CancelledOn));
-        Assert.Equal("NOT_FOUND", CatalogDecisions.Cancel(null, "\"3\"", "r", new(2030, 12, 1)).Refusal.Reason);
-        Assert.Equal("ETAG_MISMATCH", CatalogDecisions.Cancel(open, "\"2\"", "r", new(2030, 12, 1)).Refusal.Reason);
-        Assert.Equal("ETAG_MISMATCH", CatalogDecisions.Cancel(cancelled, "\"3\"", "r", new(2030, 12, 1)).Refusal.Reason);
-        Assert.Equal("OFFERING_CANCELLED", CatalogDecisions.Cancel(cancelled, "\"4\"", "r", new(2030, 12, 1)).Refusal.Reason);
+        Assert.Equal("NOT_FOUND", OfferingDecisions.Cancel(null, "\"3\"", "r", new(2030, 12, 1)).Refusal.Reason);
+        Assert.Equal("ETAG_MISMATCH", OfferingDecisions.Cancel(open, "\"2\"", "r", new(2030, 12, 1)).Refusal.Reason);
+        Assert.Equal("ETAG_MISMATCH", OfferingDecisions.Cancel(cancelled, "\"3\"", "r", new(2030, 12, 1)).Refusal.Reason);
+        Assert.Equal("OFFERING_CANCELLED", OfferingDecisions.Cancel(cancelled, "\"4\"", "r", new(2030, 12, 1)).Refusal.Reason);
     }
 
     [Theory]

@@ -13,9 +13,9 @@ internal sealed partial class CourseCatalogService
         Caller.Of(context).Require(offering.HostCountry.Length > 0 ? offering.HostCountry : EveryCountry);
         return writes.RunAsync(request, context, async tx =>
         {
-            var added = await OfferingStore.AddAsync(tx, CatalogEvents.NewRow(Guid.CreateVersion7(), offering), context.CancellationToken);
+            var added = await OfferingStore.AddAsync(tx, OfferingEvents.NewRow(Guid.CreateVersion7(), offering, request.Planned), context.CancellationToken);
             var row = CatalogDecisions.Recorded(added).OrThrow();
-            tx.Publish(CatalogEvents.Created(row));
+            tx.Publish(OfferingEvents.Created(row));
             return new CreateOfferingResponse { Offering = row.ToResource() };
         });
     }
@@ -23,11 +23,14 @@ internal sealed partial class CourseCatalogService
     public override async Task<GetOfferingResponse> GetOffering(GetOfferingRequest request, ServerCallContext context)
     {
         Check(CatalogDecisions.ExactlyOne(("offering_id", request.OfferingId.Length > 0), ("external_id", request.ExternalId is not null)));
-        var row = await database.ReadAsync(async connection =>
+        // One snapshot: the version of the class says which quotas belong to it.
+        var (row, quotas) = await database.SnapshotAsync(async connection =>
             await IdAsync(connection, request.OfferingId, "OFFERING", request.ExternalId, context.CancellationToken) is { } id
-                ? await OfferingStore.OfferingAsync(connection, id, Countries(context), context.CancellationToken)
-                : null, context.CancellationToken);
-        return new() { Offering = row?.ToResource() ?? throw CatalogDecisions.NotFound("offering").ToException() };
+                ? (await OfferingStore.OfferingAsync(connection, id, Countries(context), context.CancellationToken), await QuotaStore.QuotasAsync(connection, id, Countries(context), context.CancellationToken))
+                : (null, []), context.CancellationToken);
+        return row is null
+            ? throw CatalogDecisions.NotFound("offering").ToException()
+            : new() { Offering = row.ToResource(), Quotas = { quotas.Select(quota => quota.ToResource()) }, Seats = OfferingEvents.SeatsLeft(row) };
     }
 
     public override async Task<ListOfferingsResponse> ListOfferings(ListOfferingsRequest request, ServerCallContext context)
@@ -47,17 +50,57 @@ internal sealed partial class CourseCatalogService
         return new() { Offerings = { rows.Select(row => row.ToResource()) }, NextPageToken = next };
     }
 
+    public override Task<OpenOfferingResponse> OpenOffering(OpenOfferingRequest request, ServerCallContext context) =>
+        writes.RunAsync(request, context, async tx =>
+        {
+            var offering = await LockAsync(tx, request.OfferingId, context);
+            var row = await OfferingStore.UpdateAsync(tx, OfferingDecisions.Open(offering, request.Etag).OrThrow(), context.CancellationToken);
+            tx.Publish(OfferingEvents.Opened(row));
+            return new OpenOfferingResponse { Offering = row.ToResource() };
+        });
+
+    public override Task<MoveOfferingResponse> MoveOffering(MoveOfferingRequest request, ServerCallContext context)
+    {
+        if (request.Place is { HostCountry.Length: > 0 } place)
+            Caller.Of(context).Require(place.HostCountry);
+        else if (request.Place is not null)
+            Caller.Of(context).Require(EveryCountry);
+        return writes.RunAsync(request, context, async tx =>
+        {
+            var offering = await LockAsync(tx, request.OfferingId, context);
+            var row = await OfferingStore.UpdateAsync(tx, OfferingDecisions.Move(offering, request).OrThrow(), context.CancellationToken);
+            foreach (var moved in OfferingEvents.Moved(offering!, row, request.Reason))
+                tx.Publish(moved);
+            return new MoveOfferingResponse { Offering = row.ToResource() };
+        });
+    }
+
+    public override Task<ChangeOfferingCapacityResponse> ChangeOfferingCapacity(ChangeOfferingCapacityRequest request, ServerCallContext context) =>
+        writes.RunAsync(request, context, async tx =>
+        {
+            var offering = await LockAsync(tx, request.OfferingId, context);
+            var quotas = await QuotaStore.QuotasAsync(tx.Connection, Guid.Parse(request.OfferingId), null, context.CancellationToken);
+            var row = await OfferingStore.UpdateAsync(tx, OfferingDecisions.ChangeCapacity(offering, quotas, request.Etag, request.Capacity).OrThrow(), context.CancellationToken);
+            tx.Publish(OfferingEvents.CapacityChanged(offering!, row, request.Reason));
+            return new ChangeOfferingCapacityResponse { Offering = row.ToResource() };
+        });
+
     public override Task<CancelOfferingResponse> CancelOffering(CancelOfferingRequest request, ServerCallContext context) =>
         writes.RunAsync(request, context, async tx =>
         {
-            var offering = await OfferingStore.LockAsync(tx, Guid.Parse(request.OfferingId), Countries(context), context.CancellationToken);
-            if (offering is not null)
-                Caller.Of(context).Require(offering.HostCountry ?? EveryCountry);
-            var cancelled = CatalogDecisions.Cancel(offering, request.Etag, request.Reason, Washington.Today(clock)).OrThrow();
-            var row = await OfferingStore.CancelAsync(tx, cancelled, context.CancellationToken);
-            tx.Publish(CatalogEvents.Cancelled(row));
+            var offering = await LockAsync(tx, request.OfferingId, context);
+            var row = await OfferingStore.UpdateAsync(tx, OfferingDecisions.Cancel(offering, request.Etag, request.Reason, Washington.Today(clock)).OrThrow(), context.CancellationToken);
+            tx.Publish(OfferingEvents.Cancelled(row));
             return new CancelOfferingResponse { Offering = row.ToResource() };
         });
+
+    private static async Task<OfferingRow?> LockAsync(Transaction tx, string offeringId, ServerCallContext context)
+    {
+        var offering = await OfferingStore.LockAsync(tx, Guid.Parse(offeringId), Countries(context), context.CancellationToken);
+        if (offering is not null)
+            Caller.Of(context).Require(offering.HostCountry ?? EveryCountry);
+        return offering;
+    }
 
     public override async Task<BatchGetOfferingVersionsResponse> BatchGetOfferingVersions(BatchGetOfferingVersionsRequest request, ServerCallContext context)
     {

@@ -37,6 +37,10 @@ internal sealed record OfferingRow
     public required long Version { get; init; }
     public DateTime CreatedAt { get; init; }
     public DateTime UpdatedAt { get; init; }
+    // From here on: as enrollment has told, and only where it was asked for.
+    public int Taken { get; init; }
+    public int Reserved { get; init; }
+    public DateTime? SeatsAsOf { get; init; }
 
     public string Etag => $"\"{Version}\"";
 }
@@ -64,14 +68,16 @@ internal static class OfferingStore
         o.all_international, o.cancelled_on, o.cancelled_because, o.version, o.created_at, o.updated_at
         """;
 
-    private const string NamedColumns = $"""
+    internal const string NamedColumns = $"""
         {Columns},
         array(select x.source from external_ids x where x.resource_id = o.id and x.kind = 'OFFERING' order by x.source, x.external_id) as sources,
         array(select x.external_id from external_ids x where x.resource_id = o.id and x.kind = 'OFFERING' order by x.source, x.external_id) as names
         """;
 
+    internal const string SeatColumns = "coalesce(s.taken, 0) as taken, coalesce(s.reserved, 0) as reserved, s.as_of as seats_as_of";
+
     // An offering held in a country is that country's own to see; a caller without countries sees all.
-    private const string InSight = "(o.host_country is null or @countries::text[] is null or o.host_country = any(@countries))";
+    internal const string InSight = "(o.host_country is null or @countries::text[] is null or o.host_country = any(@countries))";
 
     public static async Task<Added<OfferingRow>> AddAsync(Transaction tx, OfferingRow offering, CancellationToken cancel)
     {
@@ -93,7 +99,7 @@ internal static class OfferingStore
 
     public static Task<OfferingRow?> OfferingAsync(NpgsqlConnection connection, Guid id, string[]? countries, CancellationToken cancel)
     {
-        const string sql = $"select {NamedColumns} from offerings o where o.id = @id and {InSight}";
+        const string sql = $"select {NamedColumns}, {SeatColumns} from offerings o left join offering_seats s on s.offering_id = o.id where o.id = @id and {InSight}";
         return connection.QuerySingleOrDefaultAsync<OfferingRow?>(Command(sql, new { id, countries }, cancel));
     }
 
@@ -103,11 +109,12 @@ internal static class OfferingStore
         return tx.Connection.QuerySingleOrDefaultAsync<OfferingRow?>(Command(sql, new { id, countries }, cancel));
     }
 
-    public static async Task<OfferingRow> CancelAsync(Transaction tx, OfferingRow offering, CancellationToken cancel)
+    public static async Task<OfferingRow> UpdateAsync(Transaction tx, OfferingRow offering, CancellationToken cancel)
     {
         const string sql = """
             update offerings
-            set state = @State, cancelled_on = @CancelledOn, cancelled_because = @CancelledBecause, version = @Version, updated_at = now()
+            set state = @State, cancelled_on = @CancelledOn, cancelled_because = @CancelledBecause, report_date = @ReportDate, start_date = @StartDate, end_date = @EndDate,
+                location = @Location, host_country = @HostCountry, capacity = @Capacity, version = @Version, updated_at = now()
             where id = @Id
             returning updated_at
             """;
