@@ -95,7 +95,7 @@ public static class EnrollmentDecisions
         if (!line.IsOpen)
             return null;
         var standing = EffectTable.StandingOf(line, today);
-        List<LineHold> holds = [];
+        List<LineHold> holds = [.. line.Holds.Where(hold => hold.Cause == HoldCause.GateRed)];
         foreach (var finding in verdict.Findings)
         {
             var action = finding.Bearing switch
@@ -112,7 +112,8 @@ public static class EnrollmentDecisions
             if (HoldOf(action) is { } cause && !holds.Exists(hold => hold.Cause == cause && hold.SourceId == finding.RestrictionId))
                 holds.Add(line.Holds.FirstOrDefault(hold => hold.Cause == cause && hold.SourceId == finding.RestrictionId) ?? new LineHold(cause, finding.RestrictionId, now));
         }
-        return Holds.Same(holds, line.Holds) ? null : WithHolds(line, holds, JudgementOf(verdict), actor, now);
+        return Holds.Same(holds, line.Holds) ? null : WithHolds(
+            line, holds, string.Join(", ", holds.Select(hold => $"{Holds.Text(hold.Cause)} {hold.SourceId}")), JudgementOf(verdict), actor, now);
     }
 
     /// <summary>What a called-off class does to one of its lines. Null when the line is over, or in training already.</summary>
@@ -243,10 +244,10 @@ public static class EnrollmentDecisions
         };
     }
 
-    private static LineChange WithHolds(Line line, List<LineHold> holds, Judgement judgement, string actor, DateTime now)
+    internal static LineChange WithHolds(Line line, List<LineHold> holds, string cause, Judgement? judgement, string actor, DateTime now)
     {
         var transition = LineStates.Find(line, holds.Count == 0 ? LineCommand.Release : LineCommand.Hold).OrThrow();
-        var change = LineChange.Of(line, transition, actor, string.Join(", ", holds.Select(hold => $"{Holds.Text(hold.Cause)} {hold.SourceId}")), now);
+        var change = LineChange.Of(line, transition, actor, cause, now);
         return change with { After = change.After with { Holds = holds }, SourceId = holds.Count == 0 ? "" : holds[0].SourceId, Judgement = judgement };
     }
 

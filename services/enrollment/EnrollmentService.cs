@@ -4,7 +4,10 @@ using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Countries;
+using Imet.Enrollment.Gates;
 using Imet.Enrollment.Offerings;
+using Imet.Enrollment.Orders;
+using Imet.Enrollment.Reexamination;
 using Imet.Enrollment.School;
 using Imet.Enrollment.Students;
 using Imet.Enrollment.Tracks;
@@ -27,7 +30,13 @@ public sealed partial class EnrollmentService(
     EnrollmentFacts facts,
     CountryLearning countries,
     RosterStore rosters,
-    RemovalStore removals) : V1.EnrollmentService.EnrollmentServiceBase
+    RemovalStore removals,
+    GateRoom gates,
+    GateStore gateRows,
+    GateWork gateWork,
+    GateReexamination gateReexamination,
+    OrdersStore orders,
+    MassActingSwitch massActing) : V1.EnrollmentService.EnrollmentServiceBase
 {
     // Each new answer is needed only because a decision about the country was approved within the milliseconds before: five in a row are no accident worth waiting for.
     private const int MostQuestions = 5;

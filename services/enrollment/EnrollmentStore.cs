@@ -6,6 +6,7 @@ using Imet.Chassis;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Offerings;
+using Imet.Enrollment.Orders;
 using Imet.Enrollment.V1;
 using Npgsql;
 using NpgsqlTypes;
@@ -120,6 +121,26 @@ public sealed class EnrollmentStore
         await reader.NextResultAsync(cancel);
         await reader.ReadAsync(cancel);
         return new SeatRead(seen, now, studentRow, current, new OfferingSeatsRow(reader.GetInt64(0), OfferingCopy.ParseState(reader.GetString(1)), reader.GetInt32(2), reader.GetInt32(3)));
+    }
+
+    // A unit is shared by its students: orders wait for who records something about it, not for each other.
+    private const string LockUnitOfSql = "select unit_id from units where unit_id = (select unit_id from students where student_id = $1) for share";
+
+    /// <summary>A line with all that its gates rest on, in the order of locks that enrollments take: what is recorded about the person or the unit waits until the orders are out, or comes before them.</summary>
+    public async Task<(SeenRevision? Seen, DateTime Now, Line Line)> LockForOrdersAsync(Transaction tx, Line line, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql);
+        CountryStore.AddLock(batch, line.Country);
+        Add(batch, LockStudentSql, Value(line.StudentId ?? Guid.Empty));
+        Add(batch, LockUnitOfSql, Value(line.StudentId ?? Guid.Empty));
+        Add(batch, LockTracksOfSql, Value(new[] { line.Id }));
+        Add(batch, LockLinesSql, Value(new[] { line.Id }));
+        Add(batch, LockedLinesSql, Value(new[] { line.Id }));
+        await using var reader = await batch.ExecuteReaderAsync(cancel);
+        var (seen, now) = await CountryStore.ReadLockAsync(reader, cancel);
+        for (var result = 0; result < 5; result++)
+            await reader.NextResultAsync(cancel);
+        return (seen, now, (await LineRows.ReadAsync(reader, cancel))[0]);
     }
 
     private const string FindTrackSql = "select country, student_id, wcn, begun_on from tracks where track_id = $1";
@@ -339,7 +360,7 @@ public sealed class EnrollmentStore
         if (change.Before is null)
             Insert(tx, line, digest, newTrack);
         else
-            Update(tx, change.Before, line, digest);
+            Update(tx, change, line, digest);
         tx.Enqueue(InsertHistorySql, line.Id, line.Version, entry.Change, LineStates.Text(line.State), entry.Actor, entry.Cause,
             Sql.Of(NpgsqlDbType.Bytea, change.Judgement?.ToByteArray()), line.ChangedAt, digest);
         return line;
@@ -368,12 +389,16 @@ public sealed class EnrollmentStore
             tx.Enqueue(InsertExternalIdSql, id.Source, id.Id, line.Id, line.Country);
     }
 
-    private static void Update(Transaction tx, Line before, Line line, byte[] digest)
+    private static void Update(Transaction tx, LineChange change, Line line, byte[] digest)
     {
-        tx.Enqueue(UpdateLineSql, line.Id, LineStates.Text(line.State), Sql.Of(NpgsqlDbType.Text, line.CancelCause is { } cause ? CancelCauses.Text(cause) : null),
+        var before = change.Before!;
+        tx.Enqueue(UpdateLineSql, line.Id, LineStates.Text(line.State), Sql.Of(NpgsqlDbType.Text, line.CancelCause is { } why ? CancelCauses.Text(why) : null),
             Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn), line.JudgedIn, line.Version, digest, line.ChangedAt, line.OfferingVersion,
             line.ReportDate, line.StartDate, line.EndDate, Sql.Of(NpgsqlDbType.Date, line.EndedOn), Sql.Of(NpgsqlDbType.Text, line.CancelSourceId),
             Sql.Of(NpgsqlDbType.Text, Progresses.TextOrNull(line.Progress)), Sql.Of(NpgsqlDbType.Text, line.OrdersNumber), line.NotRestored);
+        // Whatever takes a line's orders away revokes them: there is no way around the paper.
+        if (before.OrdersNumber is { } revoked && line.OrdersNumber is null)
+            OrdersStore.Revoke(tx, revoked, change.Cause, change.Actor);
         if (line.TrackBegunOn is { } begun && begun != before.TrackBegunOn)
             tx.Enqueue(BeginTrackSql, line.TrackId, begun);
         if (Holds.Same(before.Holds, line.Holds))

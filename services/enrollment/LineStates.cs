@@ -117,8 +117,8 @@ public static class LineStates
         new(LineState.SeatConfirmed, LineCommand.CancelByRemoval, Guard.None, LineState.Cancelled, "cancelled", Whose.AStudent),
         new(LineState.SeatConfirmed, LineCommand.Hold, Guard.None, LineState.SeatConfirmed, "held"),
         new(LineState.SeatConfirmed, LineCommand.Release, Guard.None, LineState.SeatConfirmed, "released"),
-        new(LineState.SeatConfirmed, LineCommand.ReportArrival, Guard.NoHoldsButArrivalUnknown, LineState.Arrived, "arrived"),
-        new(LineState.SeatConfirmed, LineCommand.ReportNoShow, Guard.None, LineState.NoShow, "no-show"),
+        new(LineState.SeatConfirmed, LineCommand.ReportArrival, Guard.NoHoldsButArrivalUnknown, LineState.Arrived, "arrived", Whose.AHeadcount),
+        new(LineState.SeatConfirmed, LineCommand.ReportNoShow, Guard.None, LineState.NoShow, "no-show", Whose.AHeadcount),
 
         new(LineState.OrdersIssued, LineCommand.AmendOrders, Guard.None, LineState.OrdersIssued, "orders-amended"),
         new(LineState.OrdersIssued, LineCommand.RevokeOrders, Guard.None, LineState.SeatConfirmed, "orders-revoked"),

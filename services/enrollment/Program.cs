@@ -3,7 +3,9 @@ using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment;
 using Imet.Enrollment.Countries;
+using Imet.Enrollment.Gates;
 using Imet.Enrollment.Offerings;
+using Imet.Enrollment.Orders;
 using Imet.Enrollment.Reexamination;
 using Imet.Enrollment.School;
 using Imet.Enrollment.Students;
@@ -18,13 +20,20 @@ var host = ServiceHost.Create(args, "enrollment", "enrollment", typeof(Enrollmen
     .Consume<OfferingChanges>("imet.course-catalog.v1", "offering.#")
     .AddDueWork<CountryReexamination>()
     .AddDueWork<OfferingReexamination>()
+    .AddDueWork<GateReexamination>()
     .AddBackground<Reconciler>()
+    .AddBackground<MassActingWatch>()
     .MapService<EnrollmentService>(EnrollmentServiceReflection.Descriptor.Services[0]);
 host.Services
     .AddSingleton<EnrollmentStore>()
     .AddSingleton<StudentStore>()
     .AddSingleton<RosterStore>()
     .AddSingleton<RemovalStore>()
+    .AddSingleton<GateStore>()
+    .AddSingleton<GateRoom>()
+    .AddSingleton<GateWork>()
+    .AddSingleton<OrdersStore>()
+    .AddSingleton<MassActingSwitch>()
     .AddSingleton<OfferingStore>()
     .AddSingleton<CountryStore>()
     .AddSingleton<OfferingCopies>()

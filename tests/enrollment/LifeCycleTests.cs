@@ -124,9 +124,11 @@ public sealed class LifeCycleTests(SharedWorld shared)
     {
         var student = await world.StudentAsync("SAU");
         var (now, later) = (await world.ScheduleAsync(5, startsIn: 0, reportsIn: -3, days: 10), await world.ScheduleAsync(5));
-        var (here, ahead, roster) = (await EnrollAsync(now, student), await EnrollAsync(later, student), await world.EnrollAsync(later, "SAU", 3));
+        var (here, ahead, roster) = (await world.EnrollStudentAsync(now, student, "SAU"), await world.EnrollStudentAsync(later, student, "SAU"), await world.EnrollAsync(later, "SAU", 3));
         roster = (await Enrollment.AddToRosterAsync(new AddToRosterRequest { RequestId = World.NewId(), LineId = roster.Id, Etag = roster.Etag, StudentIds = { student } })).Line;
-        await world.BringAsync(here);
+        await world.ClearAsync(student);
+        await world.IssueOrdersAsync(here);
+        await world.ArriveAsync(here, 0);
         var answer = await Enrollment.DisenrollStudentAsync(new DisenrollStudentRequest
         {
             RequestId = World.NewId(), StudentId = student, EndedOn = World.Today.ToProto(), Cause = "A security review.", Document = "Memorandum of 13 January",
@@ -158,7 +160,7 @@ public sealed class LifeCycleTests(SharedWorld shared)
         Assert.Equal("STUDENT_UNKNOWN", (await World.RefusedAsync(AddAsync(line, await world.StudentAsync("GTM")))).Reason);
         await AddAsync(line, students[1]);
         Assert.Equal(students[..2].Order(StringComparer.Ordinal), (await Enrollment.ListRosterAsync(new ListRosterRequest { LineId = line.Id })).StudentIds);
-        var one = await EnrollAsync(await world.ScheduleAsync(5), students[2], "BLZ");
+        var one = await world.EnrollStudentAsync(await world.ScheduleAsync(5), students[2], "BLZ");
         Assert.Equal("NO_HEADCOUNT", (await World.RefusedAsync(AddAsync(one, students[2]))).Reason);
     }
 
@@ -170,13 +172,6 @@ public sealed class LifeCycleTests(SharedWorld shared)
         var wish = World.Wish(offering, country, headcount);
         return (await Enrollment.NominateStudentAsync(new NominateStudentRequest
             { RequestId = World.NewId(), Country = country, Headcount = headcount, OfferingId = offering.Id, Funding = wish.Funding })).Line;
-    }
-
-    private Task<TrainingLine> EnrollAsync(CourseCatalog.V1.Offering offering, string student, string country = "SAU")
-    {
-        var wish = World.Wish(offering, country);
-        wish.StudentId = student;
-        return world.EnrollAsync(wish);
     }
 
     private async Task<TrainingLine> EndAsync(TrainingLine line, Result result) =>

@@ -64,11 +64,52 @@ public sealed class World(TestStack stack) : IAsyncDisposable
     public async Task<TrainingLine> StartTrainingAsync(TrainingLine line, int daysAgo = 0) => (await Officer.Enrollment.ReportStartAsync(
         new ReportStartRequest { RequestId = NewId(), LineId = line.Id, StartedOn = Today.AddDays(-daysAgo).ToProto() })).Line;
 
-    /// <summary>Brings a student to the school, today.</summary>
-    public async Task<TrainingLine> BringAsync(TrainingLine line) => await ArriveAsync(line, 0);
+    public async Task<string> StudentAsync(string country, string surname = "Somchai")
+    {
+        var unit = await UnitAsync(country);
+        return (await Officer.Enrollment.RegisterStudentAsync(
+            new RegisterStudentRequest { RequestId = NewId(), Student = new Student { Country = country, UnitId = unit, Personal = new PersonalData { Surname = surname } } })).Student.Id;
+    }
 
-    public async Task<string> StudentAsync(string country, string surname = "Somchai") => (await Officer.Enrollment.RegisterStudentAsync(
-        new RegisterStudentRequest { RequestId = NewId(), Student = new Student { Country = country, Personal = new PersonalData { Surname = surname } } })).Student.Id;
+    public async Task<string> UnitAsync(string country) => (await Officer.Enrollment.RegisterUnitAsync(
+        new RegisterUnitRequest { RequestId = NewId(), Unit = new Unit { Country = country, Name = $"Unit {Guid.NewGuid():N}" } })).Unit.Id;
+
+    public async Task<string> UnitOfAsync(string student) => (await Officer.Enrollment.GetStudentAsync(new GetStudentRequest { StudentId = student })).Student.UnitId;
+
+    /// <summary>Records what one gate asks for; "passed" a month ago unless the test says otherwise.</summary>
+    public async Task<RecordGateResultResponse> RecordAsync(Gate.Types.Kind gate, string student, bool passed = true, int daysAgo = 30, DateOnly? validUntil = null) =>
+        await Officer.Enrollment.RecordGateResultAsync(new RecordGateResultRequest
+        {
+            RequestId = NewId(),
+            Result = new GateResult
+            {
+                Gate = gate,
+                StudentId = gate == Gate.Types.Kind.LeahyUnit ? "" : student,
+                UnitId = gate == Gate.Types.Kind.LeahyUnit ? await UnitOfAsync(student) : "",
+                Passed = passed,
+                DecidedOn = Today.AddDays(-daysAgo).ToProto(),
+                ValidUntil = validUntil?.ToProto(),
+                EclScore = gate == Gate.Types.Kind.English ? 85 : 0,
+                Document = "A paper",
+            },
+        });
+
+    /// <summary>Records all that is needed before travel orders go out.</summary>
+    public async Task ClearAsync(string student)
+    {
+        foreach (var gate in new[] { Gate.Types.Kind.LeahyPerson, Gate.Types.Kind.LeahyUnit, Gate.Types.Kind.Security, Gate.Types.Kind.English, Gate.Types.Kind.Medical })
+            await RecordAsync(gate, student);
+    }
+
+    public async Task<TrainingLine> IssueOrdersAsync(TrainingLine line) =>
+        (await Officer.Enrollment.IssueOrdersAsync(new IssueOrdersRequest { RequestId = NewId(), LineId = line.Id, Etag = (await GetAsync(line.Id)).Etag })).Line;
+
+    public async Task<TrainingLine> EnrollStudentAsync(Offering offering, string student, string country)
+    {
+        var wish = Wish(offering, country);
+        wish.StudentId = student;
+        return await EnrollAsync(wish);
+    }
 
     /// <summary>One proposes, another approves; gives the id of the restriction.</summary>
     public async Task<string> RestrictAsync(string country, Effect effect, Scope? scope = null)

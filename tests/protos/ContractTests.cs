@@ -10,7 +10,7 @@ namespace Imet.Protos.Tests;
 
 public sealed partial class ContractTests
 {
-    private static readonly string[] ReadVerbs = ["Get", "List", "BatchGet", "Evaluate", "BatchEvaluate", "Explain", "Preview", "Watch", "Resolve", "Search"];
+    private static readonly string[] ReadVerbs = ["Get", "List", "BatchGet", "Evaluate", "BatchEvaluate", "Explain", "Preview", "Watch", "Resolve", "Search", "Check"];
 
     // Sets that are small by nature and always wanted whole.
     private static readonly string[] ListsWithoutPages = ["ListLegalBases", "ListFundingPrograms", "ListCountryRevisions"];

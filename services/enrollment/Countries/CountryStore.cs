@@ -13,7 +13,7 @@ public readonly record struct SeenRevision(string Epoch, long Revision)
 public sealed class CountryStore
 {
     // Lock names of two integers are a space of their own; the first says what the second is.
-    private const int LockSpace = 0x496d6574;
+    internal const int LockSpace = 0x496d6574;
 
     // Shared by all who advance a line, exclusive for who learns a higher revision. A lock on the row (for share) would do as well but for two things: sharers that keep coming would let
     // the learner wait for ever, since PostgreSQL lets a new sharer pass a waiting writer; and each sharer would write to the row. Advisory locks queue in order and write nothing.

@@ -18,6 +18,7 @@ public sealed partial class CountryReexamination(
     CountryStore countries,
     CountryLearning learning,
     OfferingCopies offerings,
+    MassActingSwitch acting,
     ILogger<CountryReexamination> log) : IDueWorkHandler
 {
     // Large enough that one answer and one commit serve many lines, small enough that nobody waits for the locks: about 100 ms.
@@ -77,6 +78,7 @@ public sealed partial class CountryReexamination(
     private async Task<int?> ActAsync(
         Transaction tx, string country, Page page, IReadOnlyList<Verdict> verdicts, SeenRevision answer, DateOnly today, CancellationToken cancel)
     {
+        await acting.RequireAsync(tx, cancel);
         var (seen, now, lines) = await store.LockLinesAsync(tx, country, [.. page.Lines.Select(line => line.Id)], andTracks: false, cancel);
         if (seen != answer)
             return null;

@@ -6,7 +6,7 @@ namespace Imet.Enrollment.Reexamination;
 
 /// <summary>Takes a class over as the catalogue has it now. A cut of capacity drops nobody; a class that is called off cancels its lines without charge.</summary>
 public sealed class OfferingReexamination(
-    Database database, EnrollmentFacts facts, EnrollmentStore store, OfferingCopies offerings) : IDueWorkHandler
+    Database database, EnrollmentFacts facts, EnrollmentStore store, OfferingCopies offerings, MassActingSwitch acting) : IDueWorkHandler
 {
     private const int BatchSize = 500;
 
@@ -31,6 +31,7 @@ public sealed class OfferingReexamination(
 
     private async Task<int> CancelAsync(Transaction tx, Guid[] lineIds, CancellationToken cancel)
     {
+        await acting.RequireAsync(tx, cancel);
         var (now, lines) = await store.LockLinesAsync(tx, lineIds, cancel);
         var copies = await offerings.OfAsync(tx.Connection, lines, cancel);
         List<LineChange> changes = [];

@@ -67,7 +67,12 @@ public sealed partial class Reconciler(
         }
     }
 
-    private Task<bool> AddCountryAsync(string country, CancellationToken cancel) => AddAsync(CountryReexamination.Kind, country, cancel);
+    // Vetting and examinations run out by date alone, as rules do.
+    private async Task AddCountryAsync(string country, CancellationToken cancel)
+    {
+        await AddAsync(CountryReexamination.Kind, country, cancel);
+        await AddAsync(GateReexamination.Kind, country, cancel);
+    }
 
     private Task<bool> AddAsync(string kind, string key, CancellationToken cancel) => database.WriteAsync(tx =>
     {
