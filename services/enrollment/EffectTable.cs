@@ -25,6 +25,8 @@ public enum LineAction
     AwaitArrival,
     /// <summary>The seat is free again, orders are revoked, nothing is charged.</summary>
     Cancel,
+    /// <summary>Training under way ends.</summary>
+    End,
 }
 
 /// <summary>What a restriction that applies does to a line.</summary>
@@ -35,6 +37,21 @@ public static class EffectTable
 
     public static LineAction Of(Effect effect, Standing standing) => (effect, standing) switch
     {
+        // From the announcement on it stands against what has not begun; against what has begun only from the effective date, as the answer says.
+        (Effect.Stop, Standing.Planned) => LineAction.Cancel,
+        (Effect.Stop, Standing.Seated) => LineAction.Cancel,
+        (Effect.Stop, Standing.OrdersOut) => LineAction.Cancel,
+        (Effect.Stop, Standing.ReportOverdue) => LineAction.AwaitArrival,
+        (Effect.Stop, Standing.Begun) => LineAction.End,
+
+        // Refused until it is met: what has a seat keeps it meanwhile.
+        (Effect.ConditionBlocking, Standing.Begun) => LineAction.GoOn,
+        (Effect.ConditionBlocking, _) => LineAction.Hold,
+
+        // Duties and limits go with the training; they stop nothing.
+        (Effect.ConditionCarried, _) => LineAction.GoOn,
+        (Effect.Ceiling, _) => LineAction.GoOn,
+
         // A pause: it may be planned; who has a seat keeps it, orders and training under way wait.
         (Effect.PauseTraining, _) => LineAction.PauseTraining,
 
@@ -63,7 +80,8 @@ public static class EffectTable
     public static Standing StandingOf(Line line, DateOnly today) => line switch
     {
         { HasBegun: true } => Standing.Begun,
-        { State: LineState.SeatConfirmed or LineState.OrdersIssued } when line.ReportDate < today && WorkingDaysAfter(line.ReportDate, today) <= WorkingDaysOfGrace => Standing.ReportOverdue,
+        // Who has no orders has not travelled; a headcount travels without.
+        { State: LineState.OrdersIssued } or { State: LineState.SeatConfirmed, StudentId: null } when line.ReportDate < today && WorkingDaysAfter(line.ReportDate, today) <= WorkingDaysOfGrace => Standing.ReportOverdue,
         { State: LineState.Nominated or LineState.Approved or LineState.Waitlisted } => Standing.Planned,
         { State: LineState.OrdersIssued } => Standing.OrdersOut,
         _ => Standing.Seated,

@@ -86,7 +86,7 @@ public static class EnrollmentDecisions
         if (RefusalOfEtag(line, etag) is { } stale)
             return stale;
         var transition = LineStates.Find(line, LineCommand.Withdraw);
-        return transition.IsAccepted ? Cancelled(line, transition.Value, CancelCause.Withdrawn, actor, reason, "", null, now) : transition.Refusal;
+        return transition.IsAccepted ? Cancelled(line, transition.Value, CancelCause.Withdrawn, actor, reason, "", now) : transition.Refusal;
     }
 
     /// <summary>What the country's rules, as they are now, do to a line that exists. Null when they leave it as it is; asked again, the answer is null.</summary>
@@ -106,8 +106,13 @@ public static class EnrollmentDecisions
             };
             if (action == LineAction.Cancel)
             {
-                var transition = LineStates.Find(line, LineCommand.CancelByRestriction).OrThrow();
-                return Cancelled(line, transition, CancelCause.Restriction, actor, Cite(finding), finding.RestrictionId, JudgementOf(verdict), now);
+                var cancelled = Cancelled(line, LineStates.Find(line, LineCommand.CancelByRestriction).OrThrow(), CancelCause.Restriction, actor, Cite(finding), finding.RestrictionId, now);
+                return (cancelled with { After = cancelled.After with { CancelledFrom = line.State } }).On(JudgementOf(verdict));
+            }
+            if (action == LineAction.End)
+            {
+                var ended = Cancelled(line, LineStates.Find(line, LineCommand.EndByRestriction).OrThrow(), CancelCause.Restriction, actor, Cite(finding), finding.RestrictionId, now);
+                return (ended with { After = ended.After with { EndedOn = today < line.ArrivedOn ? line.ArrivedOn : today, OrdersNumber = line.OrdersNumber } }).On(JudgementOf(verdict));
             }
             if (HoldOf(action) is { } cause && !holds.Exists(hold => hold.Cause == cause && hold.SourceId == finding.RestrictionId))
                 holds.Add(line.Holds.FirstOrDefault(hold => hold.Cause == cause && hold.SourceId == finding.RestrictionId) ?? new LineHold(cause, finding.RestrictionId, now));
@@ -119,7 +124,7 @@ public static class EnrollmentDecisions
     /// <summary>What a called-off class does to one of its lines. Null when the line is over, or in training already.</summary>
     public static LineChange? OfferingCancelled(Line line, string actor, DateTime now) =>
         LineStates.Find(line, LineCommand.CancelByOffering) is { IsAccepted: true } transition
-            ? Cancelled(line, transition.Value, CancelCause.OfferingCancelled, actor, "The class was called off.", line.OfferingId.ToString(), null, now)
+            ? Cancelled(line, transition.Value, CancelCause.OfferingCancelled, actor, "The class was called off.", line.OfferingId.ToString(), now)
             : null;
 
     public static Judgement JudgementOf(Verdict verdict) => new()
@@ -233,14 +238,13 @@ public static class EnrollmentDecisions
         return new LineChange { Before = null, After = line, Change = change, Actor = facts.Actor, Cause = "", Judgement = judgement };
     }
 
-    internal static LineChange Cancelled(Line line, Transition transition, CancelCause cause, string actor, string reason, string sourceId, Judgement? judgement, DateTime now)
+    internal static LineChange Cancelled(Line line, Transition transition, CancelCause cause, string actor, string reason, string sourceId, DateTime now)
     {
         var change = LineChange.Of(line, transition, actor, reason, now);
         return change with
         {
             After = change.After with { CancelCause = cause, CancelSourceId = sourceId.Length == 0 ? null : sourceId, OrdersNumber = null },
             SourceId = sourceId,
-            Judgement = judgement,
         };
     }
 
@@ -256,10 +260,10 @@ public static class EnrollmentDecisions
         LineAction.Hold => HoldCause.RestrictionHold,
         LineAction.PauseTraining => HoldCause.TrainingPaused,
         LineAction.AwaitArrival => HoldCause.ArrivalUnknown,
-        LineAction.GoOn or LineAction.Cancel => null,
+        LineAction.GoOn or LineAction.Cancel or LineAction.End => null,
     };
 
-    private static List<LineHold> PausesIn(Verdict verdict, DateTime now) =>
+    internal static List<LineHold> PausesIn(Verdict verdict, DateTime now) =>
         [.. Applying(verdict).Where(finding => finding.Effect == Effect.PauseTraining).Select(finding => new LineHold(HoldCause.TrainingPaused, finding.RestrictionId, now)).Distinct()];
 
     internal static Refusal? RefusalToEnroll(Verdict verdict, string country) =>

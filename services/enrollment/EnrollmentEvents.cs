@@ -128,7 +128,7 @@ public static class EnrollmentEvents
         OfLineId = line.OfLineId?.ToString() ?? "",
     };
 
-    private static Hold Resource(LineHold hold) => new()
+    public static Hold Resource(LineHold hold) => new()
     {
         Cause = (Hold.Types.Cause)hold.Cause,
         SourceId = hold.SourceId,

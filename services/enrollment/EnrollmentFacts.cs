@@ -15,17 +15,17 @@ namespace Imet.Enrollment;
 public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient catalog)
 {
     public static Question QuestionFor(Wish wish, OfferingCopy offering, DateOnly start, DateOnly? trackBegunOn, DateOnly today) =>
-        Question(wish.Country, wish.Funding.Program, offering, start, today, trackBegunOn is null ? Stage.New : Stage.Continuing, trackBegunOn);
+        Question(wish.Country, wish.Funding.Program, wish.Funding.FiscalYear, offering, start, today, trackBegunOn is null ? Stage.New : Stage.Continuing, trackBegunOn);
 
     /// <summary>May the line, as far as it has come, go on?</summary>
     public static Question QuestionFor(Line line, OfferingCopy offering, DateOnly today) =>
-        Question(line.Country, line.FundingProgram, offering, line.StartDate, today,
+        Question(line.Country, line.FundingProgram, line.FiscalYear, offering, line.StartDate, today,
             line.HasBegun ? Stage.InTraining : line.TrackBegunOn is null ? Stage.New : Stage.Continuing,
             line.HasBegun ? line.TrackBegunOn ?? line.ArrivedOn : line.TrackBegunOn);
 
     /// <summary>May the line of somebody who came on a day go on? Coming is the beginning: what is restricted after that day finds a track that has begun.</summary>
     public static Question QuestionForArrival(Line line, OfferingCopy offering, DateOnly arrivedOn, DateOnly today) =>
-        Question(line.Country, line.FundingProgram, offering, line.StartDate, today, Stage.Continuing,
+        Question(line.Country, line.FundingProgram, line.FiscalYear, offering, line.StartDate, today, Stage.Continuing,
             line.TrackBegunOn is { } begun && begun < arrivedOn ? begun : arrivedOn);
 
     public async Task<Verdict> AskAsync(Question question, long minimumRevision, CancellationToken cancel)
@@ -46,6 +46,28 @@ public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient
     {
         var request = new BatchEvaluateEligibilityRequest { Questions = { questions }, MinRevisions = { new CountryRevision { Country = country, Revision = minimumRevision } } };
         return (await eligibility.BatchEvaluateEligibilityAsync(request, cancellationToken: cancel)).Verdicts;
+    }
+
+    /// <summary>As if a proposed decision were approved.</summary>
+    public async Task<IReadOnlyList<Verdict>> AskAsIfAsync(string proposalId, IReadOnlyList<Question> questions, CancellationToken cancel)
+    {
+        try
+        {
+            return (await eligibility.BatchEvaluateEligibilityAsync(new BatchEvaluateEligibilityRequest { Questions = { questions }, ProposalId = proposalId }, cancellationToken: cancel)).Verdicts;
+        }
+        catch (RpcException e) when (e.StatusCode is StatusCode.NotFound or StatusCode.FailedPrecondition or StatusCode.InvalidArgument)
+        {
+            throw Refusal.Of(ErrorReason.ProposalUnknown, "country-eligibility has no such proposal that waits for approval, or its record refuses it.")
+                .With("reason", e.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason ?? $"{e.StatusCode}").ToException();
+        }
+    }
+
+    /// <summary>Every restriction that the record has of a country, in force or not: what is not there never took effect.</summary>
+    public async Task<(SeenRevision Answer, IReadOnlySet<string> Restrictions)> RestrictionsAsync(string country, long minimumRevision, string? proposalId, CancellationToken cancel)
+    {
+        var request = new EvaluateEligibilityRequest { Question = new Question { Country = country }, MinRevision = minimumRevision, ProposalId = proposalId ?? "", FindingsView = FindingsView.All };
+        var verdict = (await eligibility.EvaluateEligibilityAsync(request, cancellationToken: cancel)).Verdict;
+        return (new SeenRevision(verdict.Epoch, verdict.Revision), verdict.Findings.Select(finding => finding.RestrictionId).ToHashSet());
     }
 
     public async Task<IReadOnlyDictionary<string, SeenRevision>> RevisionsAsync(CancellationToken cancel)
@@ -76,13 +98,15 @@ public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient
     }
 
     private static Question Question(
-        string country, string program, OfferingCopy offering, DateOnly start, DateOnly today, Stage stage, DateOnly? trackBegunOn) => new()
+        string country, string program, int fiscalYear, OfferingCopy offering, DateOnly start, DateOnly today, Stage stage, DateOnly? trackBegunOn) => new()
         {
             Country = country,
             FundingProgram = program,
+            FiscalYear = fiscalYear,
             TrainingKind = offering.Course.TrainingKind,
             ImplementingAgency = offering.Course.ImplementingAgency,
-            School = offering.Course.SchoolCode,
+            // A course at no school is known to be at none; a school without a code is not known by one.
+            School = offering.Course.SchoolId.Length == 0 ? "NONE" : offering.Course.SchoolCode,
             MaslNumber = offering.Course.MaslNumber,
             Place = offering.HostCountry == country ? Place.InCountry : Place.UnitedStates,
             Stage = stage,

@@ -3,10 +3,12 @@ using Grpc.Core;
 using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
+using Imet.Enrollment.Affected;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Gates;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Orders;
+using Imet.Enrollment.Preview;
 using Imet.Enrollment.Reexamination;
 using Imet.Enrollment.School;
 using Imet.Enrollment.Students;
@@ -36,7 +38,9 @@ public sealed partial class EnrollmentService(
     GateWork gateWork,
     GateReexamination gateReexamination,
     OrdersStore orders,
-    MassActingSwitch massActing) : V1.EnrollmentService.EnrollmentServiceBase
+    MassActingSwitch massActing,
+    AffectedStore affected,
+    Previewing previewing) : V1.EnrollmentService.EnrollmentServiceBase
 {
     // Each new answer is needed only because a decision about the country was approved within the milliseconds before: five in a row are no accident worth waiting for.
     private const int MostQuestions = 5;
@@ -93,6 +97,7 @@ public sealed partial class EnrollmentService(
             State = request.State == TrainingLine.Types.State.Unspecified ? null : (LineState)request.State,
             StartFrom = request.StartFrom?.ToDateOnly(),
             StartBefore = request.StartBefore?.ToDateOnly(),
+            NotRestored = request.NotRestored,
             After = page.After is [var start, var id] ? (DateOnly.ParseExact(start, "O"), Guid.Parse(id)) : null,
             // One more than asked for tells whether there is a next page.
             Size = page.Size + 1,

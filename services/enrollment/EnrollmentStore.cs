@@ -27,6 +27,7 @@ public sealed record LineFilter
     public required LineState? State { get; init; }
     public required DateOnly? StartFrom { get; init; }
     public required DateOnly? StartBefore { get; init; }
+    public bool NotRestored { get; init; }
     public required (DateOnly Start, Guid Id)? After { get; init; }
     public required int Size { get; init; }
 }
@@ -277,6 +278,8 @@ public sealed class EnrollmentStore
             Where("l.start_date >= ", Value(from));
         if (filter.StartBefore is { } before)
             Where("l.start_date < ", Value(before));
+        if (filter.NotRestored)
+            conditions.Add("l.not_restored");
         if (filter.After is { } after)
             conditions.Add($"(l.start_date, l.line_id) > ({Parameter(Value(after.Start))}, {Parameter(Value(after.Id))})");
         var where = conditions.Count == 0 ? "" : $"where {string.Join(" and ", conditions)}";
@@ -333,7 +336,7 @@ public sealed class EnrollmentStore
     private const string UpdateLineSql = """
         update training_lines
         set state = $2, cancel_cause = $3, arrived_on = $4, started_on = $5, judged_in = $6, version = $7, digest = $8, changed_at = $9, offering_version = $10,
-            report_date = $11, start_date = $12, end_date = $13, ended_on = $14, cancel_source_id = $15, progress = $16, orders_number = $17, not_restored = $18
+            report_date = $11, start_date = $12, end_date = $13, ended_on = $14, cancel_source_id = $15, progress = $16, orders_number = $17, not_restored = $18, cancelled_from = $19
         where line_id = $1
         """;
 
@@ -395,7 +398,8 @@ public sealed class EnrollmentStore
         tx.Enqueue(UpdateLineSql, line.Id, LineStates.Text(line.State), Sql.Of(NpgsqlDbType.Text, line.CancelCause is { } why ? CancelCauses.Text(why) : null),
             Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn), line.JudgedIn, line.Version, digest, line.ChangedAt, line.OfferingVersion,
             line.ReportDate, line.StartDate, line.EndDate, Sql.Of(NpgsqlDbType.Date, line.EndedOn), Sql.Of(NpgsqlDbType.Text, line.CancelSourceId),
-            Sql.Of(NpgsqlDbType.Text, Progresses.TextOrNull(line.Progress)), Sql.Of(NpgsqlDbType.Text, line.OrdersNumber), line.NotRestored);
+            Sql.Of(NpgsqlDbType.Text, Progresses.TextOrNull(line.Progress)), Sql.Of(NpgsqlDbType.Text, line.OrdersNumber), line.NotRestored,
+            Sql.Of(NpgsqlDbType.Text, line.CancelledFrom is { } from ? LineStates.Text(from) : null));
         // Whatever takes a line's orders away revokes them: there is no way around the paper.
         if (before.OrdersNumber is { } revoked && line.OrdersNumber is null)
             OrdersStore.Revoke(tx, revoked, change.Cause, change.Actor);

@@ -55,6 +55,8 @@ public sealed record Line
     public required CancelCause? CancelCause { get; init; }
     /// <summary>The restriction or class that cancelled or ended it.</summary>
     public string? CancelSourceId { get; init; }
+    /// <summary>What it was before a restriction cancelled it.</summary>
+    public LineState? CancelledFrom { get; init; }
     public bool NotRestored { get; init; }
     public required IReadOnlyList<LineHold> Holds { get; init; }
     public required DateOnly ReportDate { get; init; }

@@ -13,7 +13,7 @@ internal static class LineRows
                l.arrived_on, l.started_on, l.tuition_rate, l.price_currency, l.price_units, l.price_nanos, l.quoted_on,
                l.judged_in, j.judgement, l.version, l.digest, l.recorded_at, l.changed_at,
                h.causes, h.source_ids, h.sinces, x.sources, x.external_ids,
-               l.kind, l.of_line_id, l.ended_on, l.cancel_source_id, l.progress, l.orders_number, l.not_restored
+               l.kind, l.of_line_id, l.ended_on, l.cancel_source_id, l.progress, l.orders_number, l.not_restored, l.cancelled_from
         from training_lines l
         join tracks t on t.track_id = l.track_id
         join line_history j on j.line_id = l.line_id and j.version = l.judged_in
@@ -78,6 +78,7 @@ internal static class LineRows
         Progress = r.IsDBNull(39) ? TrainingLine.Types.Progress.Unspecified : Progresses.Parse(r.GetString(39)),
         OrdersNumber = r.IsDBNull(40) ? null : r.GetString(40),
         NotRestored = r.GetBoolean(41),
+        CancelledFrom = r.IsDBNull(42) ? null : LineStates.Parse(r.GetString(42)),
     };
 
     private static LineHold[] ReadHolds(NpgsqlDataReader r)

@@ -153,6 +153,7 @@ public static class LineStates
         new(LineState.Cancelled, LineCommand.RestoreSeat, Guard.None, LineState.SeatConfirmed, "restored"),
         new(LineState.Cancelled, LineCommand.RestoreNomination, Guard.None, LineState.Nominated, "restored"),
         new(LineState.Cancelled, LineCommand.GiveUpRestoring, Guard.None, LineState.Cancelled, "not-restored"),
+        new(LineState.EarlyReturn, LineCommand.GiveUpRestoring, Guard.None, LineState.EarlyReturn, "not-restored"),
     ];
 
     private static IEnumerable<Transition> Training(LineState state) =>

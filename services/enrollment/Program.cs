@@ -2,10 +2,12 @@ using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment;
+using Imet.Enrollment.Affected;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Gates;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Orders;
+using Imet.Enrollment.Preview;
 using Imet.Enrollment.Reexamination;
 using Imet.Enrollment.School;
 using Imet.Enrollment.Students;
@@ -34,6 +36,9 @@ host.Services
     .AddSingleton<GateWork>()
     .AddSingleton<OrdersStore>()
     .AddSingleton<MassActingSwitch>()
+    .AddSingleton<RestoreStore>()
+    .AddSingleton<AffectedStore>()
+    .AddSingleton<Previewing>()
     .AddSingleton<OfferingStore>()
     .AddSingleton<CountryStore>()
     .AddSingleton<OfferingCopies>()

@@ -23,7 +23,7 @@ internal sealed class Stack
     private const int UsualPortBase = 5100;
     private const string Database = "imet";
     private const string EnrollmentSubject = "service:enrollment";
-    private static readonly string[] EnrollmentScopes = ["eligibility.read", "catalog.read"];
+    private static readonly string[] EnrollmentScopes = ["eligibility.read", "eligibility.preview", "catalog.read"];
     // The longest that a service can be told to accept, less a day; each ./dev up renews it.
     private static readonly TimeSpan TokenLifetime = TimeSpan.FromDays(30);
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(2) };

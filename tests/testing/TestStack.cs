@@ -80,7 +80,7 @@ public sealed class TestStack : IAsyncDisposable
     {
         var token = Path.Combine(servers.Folder, "enrollment.token");
         await File.WriteAllTextAsync(token, servers.Tokens.Mint(
-            "service:enrollment", ["eligibility.read", "catalog.read"], [], ["imet.country-eligibility", "imet.course-catalog"], TimeSpan.FromHours(12)), cancel);
+            "service:enrollment", ["eligibility.read", "eligibility.preview", "catalog.read"], [], ["imet.country-eligibility", "imet.course-catalog"], TimeSpan.FromHours(12)), cancel);
         // All at once: nothing may rely on another having started first.
         var ports = Ports.Free(House.All.Count * options.Replicas * 2);
         string Address(House house, int replica) => $"http://127.0.0.1:{ports[((house.Number - 1) * options.Replicas + replica) * 2]}";

@@ -45,8 +45,8 @@ public sealed class OfferingStore
     }
 
     private const string InsertVersionSql = """
-        insert into offering_versions (offering_id, version, state, report_date, start_date, end_date, capacity, host_country, course, masl_number, course_title)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        insert into offering_versions (offering_id, version, state, report_date, start_date, end_date, capacity, host_country, course, masl_number, course_title, school_code)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         on conflict (offering_id, version) do nothing
         """;
 
@@ -62,7 +62,7 @@ public sealed class OfferingStore
     {
         var state = OfferingCopy.Text(copy.State);
         tx.Enqueue(InsertVersionSql, copy.Id, copy.Version, state, copy.ReportDate, copy.StartDate, copy.EndDate, copy.Capacity,
-            Sql.Of(NpgsqlDbType.Text, copy.HostCountry), copy.Course.ToByteArray(), copy.Course.MaslNumber, copy.Course.Title);
+            Sql.Of(NpgsqlDbType.Text, copy.HostCountry), copy.Course.ToByteArray(), copy.Course.MaslNumber, copy.Course.Title, copy.Course.SchoolCode);
         tx.Enqueue(PutSql, copy.Id, copy.Version, state, copy.Capacity, copy.State == Offering.Types.State.Cancelled ? DateOnly.MinValue : copy.EndDate);
     }
 

@@ -104,7 +104,7 @@ public static class SchoolDecisions
     public static LineChange? Disenroll(Line line, DateOnly endedOn, string cause, string actor, DateTime now)
     {
         if (LineStates.Find(line, LineCommand.CancelByRemoval) is { IsAccepted: true } cancel)
-            return EnrollmentDecisions.Cancelled(line, cancel.Value, CancelCause.PersonRemoved, actor, cause, "", null, now);
+            return EnrollmentDecisions.Cancelled(line, cancel.Value, CancelCause.PersonRemoved, actor, cause, "", now);
         if (LineStates.Find(line, LineCommand.Disenroll) is not { IsAccepted: true } end)
             return null;
         var change = LineChange.Of(line, end.Value, actor, cause, now);
