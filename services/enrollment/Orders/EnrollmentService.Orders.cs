@@ -11,10 +11,9 @@ public sealed partial class EnrollmentService
 {
     public override async Task<IssueOrdersResponse> IssueOrders(IssueOrdersRequest request, ServerCallContext context)
     {
-        if (await writes.ReplayAsync<IssueOrdersRequest, IssueOrdersResponse>(request, context) is { } first)
-            return first;
         var (lineId, today, cancel) = (Guid.Parse(request.LineId), Washington.Today(clock), context.CancellationToken);
         return await JudgedAsync(
+            request,
             async () =>
             {
                 var (line, offering) = await FindLineWithOfferingAsync(lineId, context);

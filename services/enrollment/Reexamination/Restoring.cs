@@ -1,7 +1,5 @@
-using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.Enrollment.Offerings;
-using Imet.Enrollment.V1;
 
 namespace Imet.Enrollment.Reexamination;
 
