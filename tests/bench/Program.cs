@@ -2,7 +2,13 @@ using System.Text.Json;
 using Imet.Bench;
 using Imet.Testing;
 
-// ./dev bench [enroll] [deliver] [start] [replay FILE] [--rounds N] [-o json]: no goal named = all that can run.
+// ./dev bench [evaluate] [enroll] [deliver] [start] [replay FILE] [--rounds N] [-o json]: no goal named = all that can run.
+if (args is [EchoServer.Verb, .. var settings])
+{
+    await EchoServer.ServeAsync(settings);
+    return 0;
+}
+
 List<string> wanted = [];
 string? report = null;
 var rounds = 3;
@@ -21,11 +27,11 @@ for (var i = 0; i < args.Length; i++)
             (report, i) = (Path.GetFullPath(args[i + 1]), i + 1);
             wanted.Add("replay");
             break;
-        case "enroll" or "deliver" or "start":
+        case "evaluate" or "enroll" or "deliver" or "start":
             wanted.Add(args[i]);
             break;
         default:
-            Console.Error.WriteLine($"bench: \"{args[i]}\" is not understood. Usage: bench [enroll] [deliver] [start] [replay FILE] [--rounds N] [-o json]");
+            Console.Error.WriteLine($"bench: \"{args[i]}\" is not understood. Usage: bench [evaluate] [enroll] [deliver] [start] [replay FILE] [--rounds N] [-o json]");
             return 2;
     }
 }
@@ -39,6 +45,8 @@ try
     bool Asked(string goal) => wanted.Count == 0 || wanted.Contains(goal);
     if (Asked("start"))
         figures.AddRange(await goals.StartAsync(CancellationToken.None));
+    if (Asked("evaluate"))
+        figures.AddRange(await new EligibilityGoal(servers, rounds, Console.Error.WriteLine).RunAsync(CancellationToken.None));
     if (Asked("deliver"))
         figures.Add(await goals.DeliverAsync(CancellationToken.None));
     if (Asked("enroll"))

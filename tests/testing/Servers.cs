@@ -97,7 +97,7 @@ public sealed class Servers : IAsyncLifetime
         return await CopyAsync(template, cancel);
     }
 
-    internal void Watch(ProcessId process) => guard.Watch(process, "KILL");
+    public void Watch(ProcessId process) => guard.Watch(process, "KILL");
 
     private Task OnceAsync(string template, Func<TestDatabase, Task> prepare)
     {
