@@ -64,11 +64,13 @@ internal static class AuthenticationRegistration
     public static IServiceCollection AddTokens(this IServiceCollection services, AuthenticationSettings settings)
     {
         var keys = settings.KeysFile is { } file ? new SigningKeys(file, TimeProvider.System) : null;
+        var tokens = new TokenHandler(settings, keys);
+        services.AddSingleton(tokens);
         services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(options =>
         {
             options.MapInboundClaims = false;
             options.TokenHandlers.Clear();
-            options.TokenHandlers.Add(new TokenHandler(settings, keys));
+            options.TokenHandlers.Add(tokens);
             options.TokenValidationParameters = new TokenValidationParameters
             {
                 ValidIssuer = settings.Issuer,
@@ -145,21 +147,19 @@ internal sealed class TokenHandler(AuthenticationSettings settings, SigningKeys?
     private static readonly TimeSpan Remember = TimeSpan.FromMinutes(2);
     private const int MaximumRemembered = 10_000;
 
-    private readonly ConcurrentDictionary<TokenDigest, (TokenValidationResult Result, DateTime Until)> _known = new();
+    private readonly ConcurrentDictionary<TokenDigest, Known> _known = new();
     private int _keysVersion;
+
+    private sealed record Known(TokenValidationResult Result, Caller Caller, DateTime Until);
+
+    /// <summary>Who bears the token, if it was found good a moment ago.</summary>
+    public Caller? Recall(ReadOnlySpan<char> token) => Find(TokenDigest.Of(token), DateTime.UtcNow)?.Caller;
 
     public override async Task<TokenValidationResult> ValidateTokenAsync(string token, TokenValidationParameters validationParameters)
     {
-        if (keys is not null)
-        {
-            keys.Refresh();
-            if (Interlocked.Exchange(ref _keysVersion, keys.Version) != keys.Version)
-                _known.Clear();
-        }
-
         var digest = TokenDigest.Of(token);
         var now = DateTime.UtcNow;
-        if (_known.TryGetValue(digest, out var known) && known.Until > now)
+        if (Find(digest, now) is { } known)
             return known.Result;
 
         var result = await base.ValidateTokenAsync(token, validationParameters);
@@ -175,12 +175,24 @@ internal sealed class TokenHandler(AuthenticationSettings settings, SigningKeys?
             return new TokenValidationResult { IsValid = false, Exception = refusal };
         }
 
-        result.ClaimsIdentity = new CallerIdentity(CallerOf(jwt));
+        var caller = CallerOf(jwt);
+        result.ClaimsIdentity = new CallerIdentity(caller);
         if (_known.Count >= MaximumRemembered)
             _known.Clear();
         var until = now + Remember;
-        _known[digest] = (result, jwt.ValidTo < until ? jwt.ValidTo : until);
+        _known[digest] = new Known(result, caller, jwt.ValidTo < until ? jwt.ValidTo : until);
         return result;
+    }
+
+    private Known? Find(TokenDigest digest, DateTime now)
+    {
+        if (keys is not null)
+        {
+            keys.Refresh();
+            if (Volatile.Read(ref _keysVersion) != keys.Version && Interlocked.Exchange(ref _keysVersion, keys.Version) != keys.Version)
+                _known.Clear();
+        }
+        return _known.TryGetValue(digest, out var known) && known.Until > now ? known : null;
     }
 
     private SecurityTokenException? Refuse(JsonWebToken jwt, DateTime now)
@@ -211,13 +223,31 @@ internal sealed class TokenHandler(AuthenticationSettings settings, SigningKeys?
 
 internal readonly record struct TokenDigest(UInt128 High, UInt128 Low)
 {
-    public static TokenDigest Of(string token)
+    public static TokenDigest Of(ReadOnlySpan<char> token)
     {
         var bytes = ArrayPool<byte>.Shared.Rent(Encoding.UTF8.GetMaxByteCount(token.Length));
         Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         SHA256.HashData(bytes.AsSpan(0, Encoding.UTF8.GetBytes(token, bytes)), hash);
         ArrayPool<byte>.Shared.Return(bytes, clearArray: true);
         return new TokenDigest(BinaryPrimitives.ReadUInt128LittleEndian(hash), BinaryPrimitives.ReadUInt128LittleEndian(hash[16..]));
+    }
+}
+
+/// <summary>
+/// Lets in at once who was let in a moment ago: a token that is remembered, for a method whose scope it holds, goes straight to the method. Everybody else goes the framework's way, which alone refuses.
+/// </summary>
+internal sealed class KnownCallers(RequestDelegate next, TokenHandler tokens)
+{
+    private const string Bearer = "Bearer ";
+
+    public Task InvokeAsync(HttpContext context)
+    {
+        if (context.GetEndpoint() is not { RequestDelegate: { } method } endpoint || endpoint.Metadata.GetMetadata<ScopeRequirement>() is not { } requirement
+            || context.Request.Headers.Authorization is not [{ } header] || !header.StartsWith(Bearer, StringComparison.Ordinal)
+            || tokens.Recall(header.AsSpan(Bearer.Length)) is not { } caller || !caller.Has(requirement.Scope))
+            return next(context);
+        context.Features.Set(caller);
+        return method(context);
     }
 }
 

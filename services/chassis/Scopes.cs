@@ -31,17 +31,16 @@ internal static class Scopes
 
     public static void RequireScopes(this GrpcServiceEndpointConventionBuilder endpoints, ServiceDescriptor service)
     {
-        var policies = Of(service).ToDictionary(
-            pair => pair.Key,
-            pair => new AuthorizationPolicyBuilder().RequireAuthenticatedUser().AddRequirements(new ScopeRequirement(pair.Value)).Build(),
-            StringComparer.Ordinal);
+        var requirements = Of(service).ToDictionary(pair => pair.Key, pair => new ScopeRequirement(pair.Value), StringComparer.Ordinal);
         endpoints.Add(endpoint =>
         {
             if (endpoint.Metadata.OfType<GrpcMethodMetadata>().FirstOrDefault() is not { } grpc)
                 return;
-            endpoint.Metadata.Add(policies.TryGetValue(grpc.Method.FullName, out var policy)
-                ? policy
-                : throw new InvalidOperationException($"{grpc.Method.FullName} is not in the descriptor of {service.FullName}."));
+            var requirement = requirements.TryGetValue(grpc.Method.FullName, out var known)
+                ? known
+                : throw new InvalidOperationException($"{grpc.Method.FullName} is not in the descriptor of {service.FullName}.");
+            endpoint.Metadata.Add(requirement);
+            endpoint.Metadata.Add(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().AddRequirements(requirement).Build());
         });
     }
 }

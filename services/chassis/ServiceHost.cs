@@ -268,6 +268,7 @@ public sealed partial class ServiceHost
             .Run(Health.AnswerAsync));
         app.UseRouting();
         app.UseMiddleware<Frames>();
+        app.UseMiddleware<KnownCallers>();
         app.UseAuthentication();
         app.UseAuthorization();
         app.MapGrpcHealthChecksService().AllowAnonymous();
