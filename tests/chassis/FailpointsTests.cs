@@ -2,6 +2,9 @@ using Imet.Testing;
 
 namespace Imet.Chassis.Tests;
 
+// Failpoints are the process's: a host that another test starts meanwhile would set them anew.
+[CollectionDefinition("Failpoints", DisableParallelization = true)]
+[Collection("Failpoints")]
 public sealed class FailpointsTests
 {
     [Fact]
