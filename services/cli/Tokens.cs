@@ -16,6 +16,7 @@ public sealed class Tokens : IDisposable
     [
         "eligibility.read", "eligibility.propose", "eligibility.approve", "eligibility.emergency", "eligibility.preview", "eligibility.unannounced", "eligibility.history", "eligibility.reference", "eligibility.admin",
         "catalog.read", "catalog.write", "enrollment.read", "enrollment.write", "enrollment.personal", "enrollment.gates", "enrollment.orders", "enrollment.operate", "enrollment.preview",
+        "enrollment.bars", "enrollment.purge", "enrollment.funds", "enrollment.audit",
     ];
 
     private readonly ECDsa key;
