@@ -99,7 +99,7 @@ public sealed class EligibilitySnapshot : IDisposable
             Epoch = record.Epoch,
             LegalBases = bases,
             FundingPrograms = programs,
-            Countries = changed.Countries.Select(row => Record(row, changed.Versions[row.Code], changed.Lifts[row.Code], record.Epoch, bases)).ToFrozenDictionary(country => country.Code),
+            Countries = changed.Countries.Select(row => CountryRecord.Of(row, changed.Restrictions[row.Code], changed.Reliefs[row.Code], record.Epoch.ToString(), bases)).ToFrozenDictionary(country => country.Code),
         };
     }, cancel);
 
@@ -109,23 +109,9 @@ public sealed class EligibilitySnapshot : IDisposable
         var changed = await _store.ChangedAsync(connection, seen.Revision, cancel);
         var countries = new Dictionary<string, CountryRecord>(seen.Countries);
         foreach (var row in changed.Countries)
-            countries[row.Code] = Record(row, changed.Versions[row.Code], changed.Lifts[row.Code], record.Epoch, seen.LegalBases);
+            countries[row.Code] = CountryRecord.Of(row, changed.Restrictions[row.Code], changed.Reliefs[row.Code], record.Epoch.ToString(), seen.LegalBases);
         return seen with { Revision = record.Revision, Countries = countries.ToFrozenDictionary() };
     }, cancel);
-
-    private static CountryRecord Record(CountryRow country, IEnumerable<RestrictionRow> versions, IEnumerable<LiftRow> lifts, Guid epoch,
-        FrozenDictionary<string, LegalBasisRow> bases) => new()
-    {
-        Code = country.Code,
-        Name = country.Name,
-        ValidFrom = country.ValidFrom,
-        ValidTo = country.ValidTo,
-        Revision = country.Revision,
-        Epoch = epoch.ToString(),
-        RecordedAt = country.RecordedAt,
-        Restrictions = [.. versions.GroupBy(row => row.Id).SelectMany(group => group.Select(row => row.ToVersion(group.First(), bases[row.LegalBasis])))],
-        Lifts = [.. lifts.Select(row => row.ToPartialLift())],
-    };
 }
 
 /// <summary>Looks at the record's revision four times a second, and loads only what changed.</summary>

@@ -10,7 +10,9 @@ namespace Imet.CountryEligibility;
 /// <summary>The one place that judges a question. Values in, verdict out: the same question to the same record from the same viewpoint is answered the same for ever.</summary>
 public static class Evaluation
 {
-    public static Verdict Evaluate(Question question, CountryRecord country, Viewpoint view)
+    private const int StrongestRank = 5;
+
+    public static Verdict Evaluate(Question question, CountryRecord country, Viewpoint view, FindingsView show = FindingsView.All)
     {
         var verdict = new Verdict
         {
@@ -25,193 +27,248 @@ public static class Evaluation
             return verdict;
 
         var days = Days.Of(question, view.On);
-        List<Judged> judged = [];
-        SortedSet<DateOnly> changes = [];
-        for (var i = 0; i < country.Restrictions.Length; i++)
+        var judged = new List<Judged>(country.Restrictions.Length);
+        List<DateOnly>? changes = null;
+        var inOrder = true;
+        foreach (var history in country.Restrictions)
         {
-            var restriction = country.Restrictions[i];
-            if (!view.Sees(restriction.AnnouncedOn, restriction.KnownFrom) || ReplacedFor(view, country, i))
+            if (history.AsSeen(view) is not { } restriction)
                 continue;
-            var scope = restriction.Scope.Match(question);
-            judged.Add(Judge(question, country, view, days, restriction, scope));
-            if (scope.Coverage != Coverage.NotCovered)
-                AddChanges(changes, question, country, view, restriction);
+            inOrder &= restriction == history.Last;
+            judged.Add(Judge(question, view, days, restriction));
+            AddChanges(ref changes, question, view, restriction);
         }
+        // The record keeps restrictions in the order of what they say last; who looks from an earlier time may see another.
+        if (!inOrder)
+            judged.Sort((a, b) => RestrictionVersion.StrongestFirst.Compare(a.Restriction, b.Restriction));
 
-        judged.Sort(StrongestFirst);
-        foreach (var one in judged)
-            verdict.Findings.Add(one.ToFinding());
-        foreach (var day in changes)
-            verdict.NextChangeDates.Add(day.ToProto());
+        var weakest = show == FindingsView.Bearing ? Rank(Bearing.Lifted) : 0;
+        for (var rank = StrongestRank; rank >= weakest; rank--)
+        {
+            foreach (var one in judged)
+            {
+                if (Rank(one.Finding.Bearing) == rank)
+                    verdict.Findings.Add(one.Finding);
+            }
+        }
+        if (changes is not null)
+        {
+            changes.Sort();
+            for (var i = 0; i < changes.Count; i++)
+            {
+                if (i == 0 || changes[i] != changes[i - 1])
+                    verdict.NextChangeDates.Add(changes[i].ToProto());
+            }
+        }
         Conclude(verdict, country, judged);
         return verdict;
     }
 
-    // Versions of one restriction stand side by side, the oldest first; of those that the viewer sees the last counts.
-    private static bool ReplacedFor(Viewpoint view, CountryRecord country, int index)
+    private static Judged Judge(Question question, in Viewpoint view, in Days days, RestrictionVersion restriction)
     {
-        var id = country.Restrictions[index].Id;
-        for (var i = index + 1; i < country.Restrictions.Length && country.Restrictions[i].Id == id; i++)
-        {
-            if (view.Sees(country.Restrictions[i].AnnouncedOn, country.Restrictions[i].KnownFrom))
-                return true;
-        }
-        return false;
-    }
+        // Most of a long record lies in the past: the dates are looked at before the scope.
+        var action = When(question, restriction, days.Action);
+        var start = days.Start == days.Action ? action : When(question, restriction, days.Start);
+        if (action is not null && start is not null)
+            return new Judged(restriction, Rank(start.Bearing) > Rank(action.Bearing) ? start : action);
 
-    private static Judged Judge(Question question, CountryRecord country, Viewpoint view, Days days, RestrictionVersion restriction, ScopeMatch scope)
-    {
+        var scope = restriction.Scope.Match(question);
         if (scope.Coverage == Coverage.NotCovered)
-            return new Judged(restriction, Bearing.OutOfScope, scope.Dimension, $"It does not cover this {Words(scope.Dimension)}.");
+            return new Judged(restriction, restriction.Prepared.OutOfScope(scope.Dimension));
 
-        var action = OnDay(question, country, view, restriction, scope, days.Action);
-        var start = days.Start == days.Action ? action : OnDay(question, country, view, restriction, scope, days.Start);
+        action ??= OnDay(question, view, restriction, scope, days.Action);
+        start = days.Start == days.Action ? action : start ?? OnDay(question, view, restriction, scope, days.Start);
         var worse = Rank(start.Bearing) > Rank(action.Bearing) ? start : action;
         if (worse.Bearing is not (Bearing.Applies or Bearing.FactMissing))
-            return worse;
+            return new Judged(restriction, worse);
 
         var windUp = WindsUp(question, days, restriction);
-        return windUp.Coverage switch
+        return new Judged(restriction, windUp.Coverage switch
         {
-            Coverage.Covered => new Judged(restriction, Bearing.WindingUp, "stage", "The track had begun before it held, and what has begun may finish (FAA 617)."),
-            Coverage.Unknown => Missing(restriction, worse.Bearing == Bearing.FactMissing ? Join(worse.Dimension, windUp.Dimension) : windUp.Dimension),
+            Coverage.Covered => restriction.Prepared.WindingUp,
+            Coverage.Unknown => restriction.Prepared.FactMissing(worse.Bearing == Bearing.FactMissing ? Join(worse.Dimension, windUp.Dimension) : windUp.Dimension, worse.Reliefs),
             Coverage.NotCovered => worse,
-        };
+        });
     }
 
-    private static Judged OnDay(Question question, CountryRecord country, Viewpoint view, RestrictionVersion restriction, ScopeMatch scope, DateOnly day)
+    // Why it does not hold on the day; null where it does.
+    private static Finding? When(Question question, RestrictionVersion restriction, DateOnly day)
     {
-        if (day < restriction.EffectiveFrom || day >= restriction.EffectiveTo)
-        {
-            return day >= restriction.EffectiveTo && restriction.IsLifted
-                ? new Judged(restriction, Bearing.Lifted, "", $"Lifted from {Iso(restriction.EffectiveTo.Value)}.")
-                : new Judged(restriction, Bearing.NotInForce, "", restriction.EffectiveTo is { } to
-                    ? $"It holds from {Iso(restriction.EffectiveFrom)} until before {Iso(to)}."
-                    : $"It holds from {Iso(restriction.EffectiveFrom)}.");
-        }
+        if (day >= restriction.EffectiveTo)
+            return restriction.Prepared.Over;
+        return day < (question.Stage is Stage.New or Stage.Unspecified ? restriction.NewFrom : restriction.EffectiveFrom) ? restriction.Prepared.NotInForce : null;
+    }
+
+    private static Finding OnDay(Question question, in Viewpoint view, RestrictionVersion restriction, ScopeMatch scope, DateOnly day)
+    {
+        if (restriction.Reliefs.IsEmpty)
+            return scope.Dimension.Length == 0 ? restriction.Prepared.Applies : restriction.Prepared.FactMissing(scope.Dimension, []);
 
         var missing = scope.Dimension;
-        foreach (var lift in country.Lifts)
+        List<Relief> reliefs = [];
+        var relievedBy = Relief.Types.Kind.Unspecified;
+        foreach (var history in restriction.Reliefs)
         {
-            if (lift.RestrictionId != restriction.Id || day < lift.EffectiveFrom || !view.Sees(lift.AnnouncedOn, lift.KnownFrom))
+            if (history.AsSeen(view) is not { } relief || !relief.Concerns(restriction))
                 continue;
-            var lifted = lift.Scope.Match(question);
-            if (lifted.Coverage == Coverage.Covered)
-                return new Judged(restriction, Bearing.Lifted, "", $"Lifted for this training from {Iso(lift.EffectiveFrom)}.");
-            if (lifted.Coverage == Coverage.Unknown)
-                missing = Join(missing, lifted.Dimension);
+            var bears = Relieves(question, view, relief, day);
+            reliefs.Add(new Relief { Kind = relief.Kind, Id = relief.Text, DecisionId = relief.Decision, Applies = bears.Coverage == Coverage.Covered, Explanation = bears.Why });
+            if (bears.Coverage == Coverage.Covered && relievedBy == Relief.Types.Kind.Unspecified)
+                relievedBy = relief.Kind;
+            if (bears.Coverage == Coverage.Unknown)
+                missing = Join(missing, bears.Dimension);
         }
-        return missing.Length > 0 ? Missing(restriction, missing) : new Judged(restriction, Bearing.Applies, "", Says(restriction));
+        if (relievedBy != Relief.Types.Kind.Unspecified)
+            return restriction.Prepared.Relieved(relievedBy, reliefs);
+        if (missing.Length > 0)
+            return restriction.Prepared.FactMissing(missing, reliefs);
+        return reliefs.Count == 0 ? restriction.Prepared.Applies : restriction.Prepared.AppliesInSpiteOf(reliefs);
+    }
+
+    private static (Coverage Coverage, string Dimension, string Why) Relieves(Question question, in Viewpoint view, ReliefVersion relief, DateOnly day)
+    {
+        if (day < relief.EffectiveFrom)
+            return (Coverage.NotCovered, "", $"It begins on {Iso(relief.EffectiveFrom)}.");
+        if (day >= relief.EffectiveTo)
+            return (Coverage.NotCovered, "", $"It ended on {Iso(relief.EffectiveTo.Value)}.");
+        var scope = relief.Scope.Match(question);
+        if (scope.Coverage == Coverage.NotCovered)
+            return (Coverage.NotCovered, scope.Dimension, $"It does not cover this {Words(scope.Dimension)}.");
+        if (!relief.Conditions.IsEmpty && question.ImplementingAgency == ImplementingAgency.Unspecified)
+            scope = new ScopeMatch(Coverage.Unknown, Join(scope.Dimension, "implementing_agency"));
+        else if (!relief.Conditions.IsEmpty && Unmet(question.ImplementingAgency, view, relief, day) is { } unmet)
+            return (Coverage.NotCovered, "implementing_agency", unmet);
+        return scope.Coverage == Coverage.Unknown
+            ? (Coverage.Unknown, scope.Dimension, $"Whether it covers this can't be said without: {scope.Dimension}.")
+            : (Coverage.Covered, "", $"It covers this from {Iso(relief.EffectiveFrom)}{(relief.EffectiveTo is { } to ? $" until before {Iso(to)}" : "")}.");
+    }
+
+    private static string? Unmet(ImplementingAgency agency, in Viewpoint view, ReliefVersion lift, DateOnly day)
+    {
+        foreach (var history in lift.Met)
+        {
+            if (history.AsSeen(view) is { } met && met.Agency == agency)
+                return day >= met.EffectiveFrom ? null : $"The department has met its condition from {Iso(met.EffectiveFrom)}.";
+        }
+        return lift.Conditions.FirstOrDefault(condition => condition.ImplementingAgency == agency) is { } open
+            ? $"The department has not met its condition: {open.Requirement}"
+            : "It is for other departments.";
     }
 
     // FAA 617 protects the track, not the line. Money may finish what has begun outside the student's own country, and start its later lines within 8 months.
     // A HOLD is milder than a termination and never stops what a SUSPEND would let finish; a line in training it leaves alone wherever it is held.
-    private static ScopeMatch WindsUp(Question question, Days days, RestrictionVersion restriction)
+    private static ScopeMatch WindsUp(Question question, in Days days, RestrictionVersion restriction)
     {
         var stays = new ScopeMatch(Coverage.NotCovered, "");
-        if (restriction.WindUp == WindUp.None || restriction.Effect == Effect.PauseTraining || question.Stage is Stage.New or Stage.Unspecified)
+        if (!restriction.Winds || question.Stage is Stage.New or Stage.Unspecified)
             return stays;
         if (restriction.Effect == Effect.Hold && question.Stage == Stage.InTraining)
             return new ScopeMatch(Coverage.Covered, "");
         if (days.TrackBegun is not { } begun)
             return new ScopeMatch(Coverage.Unknown, "track_begun_on");
-        if (begun >= restriction.BegunBefore || question.Place == Place.InCountry)
+        var anywhere = restriction.WindUp == WindUp.FinishBegunAnywhere;
+        if (begun >= restriction.BegunBefore || (question.Place == Place.InCountry && !anywhere))
             return stays;
         var startsInTime = question.Stage == Stage.InTraining && question.StartDate is null
             || days.Start < restriction.BegunBefore
             || days.Start <= restriction.WindUpLast;
         if (!startsInTime)
             return stays;
-        return question.Place == Place.Unspecified ? new ScopeMatch(Coverage.Unknown, "place") : new ScopeMatch(Coverage.Covered, "");
+        return question.Place == Place.Unspecified && !anywhere ? new ScopeMatch(Coverage.Unknown, "place") : new ScopeMatch(Coverage.Covered, "");
     }
 
-    private static void AddChanges(SortedSet<DateOnly> changes, Question question, CountryRecord country, Viewpoint view, RestrictionVersion restriction)
+    private static void AddChanges(ref List<DateOnly>? changes, Question question, in Viewpoint view, RestrictionVersion restriction)
     {
-        AddLater(restriction.EffectiveFrom);
-        if (restriction.EffectiveTo is { } to)
-            AddLater(to);
-        if (question.Stage is Stage.Continuing or Stage.InTraining && restriction.WindUp == WindUp.FinishBegun)
-            AddLater(restriction.WindUpLast < restriction.BegunBefore ? restriction.BegunBefore : restriction.WindUpLast.AddDays(1));
-        foreach (var lift in country.Lifts)
+        var on = view.On;
+        var before = changes?.Count ?? 0;
+        AddLater(ref changes, question.Stage is Stage.New or Stage.Unspecified ? restriction.NewFrom : restriction.EffectiveFrom);
+        AddLater(ref changes, restriction.EffectiveTo);
+        if (question.Stage is Stage.Continuing or Stage.InTraining && restriction.Winds)
+            AddLater(ref changes, restriction.WindUpLast < restriction.BegunBefore ? restriction.BegunBefore : restriction.WindUpLast.AddDays(1));
+        if (restriction.EffectiveTo is null || restriction.EffectiveTo > on)
         {
-            if (lift.RestrictionId == restriction.Id && view.Sees(lift.AnnouncedOn, lift.KnownFrom) && lift.Scope.Match(question).Coverage != Coverage.NotCovered)
-                AddLater(lift.EffectiveFrom);
+            foreach (var history in restriction.Reliefs)
+            {
+                if (history.AsSeen(view) is not { } relief || !relief.Concerns(restriction) || (relief.EffectiveFrom <= on && !(relief.EffectiveTo > on) && relief.Met.IsEmpty)
+                    || relief.Scope.Match(question).Coverage == Coverage.NotCovered)
+                    continue;
+                AddLater(ref changes, relief.EffectiveFrom);
+                AddLater(ref changes, relief.EffectiveTo);
+                foreach (var met in relief.Met)
+                    AddLater(ref changes, met.AsSeen(view)?.EffectiveFrom);
+            }
         }
+        if (changes?.Count > before && restriction.Scope.Match(question).Coverage == Coverage.NotCovered)
+            changes.RemoveRange(before, changes.Count - before);
 
-        void AddLater(DateOnly day)
+        void AddLater(ref List<DateOnly>? days, DateOnly? day)
         {
-            if (day > view.On)
-                changes.Add(day);
+            if (day > on)
+                (days ??= []).Add(day.Value);
         }
     }
 
-    // A missing fact leaves the answer open only where what it would bring is stronger than what is certain.
+    // A missing fact leaves the answer open only where what it would bring is worse than what is certain.
     private static void Conclude(Verdict verdict, CountryRecord country, List<Judged> judged)
     {
-        Judged? applies = null, missing = null;
+        RestrictionVersion? applies = null;
+        Judged? missing = null;
         foreach (var one in judged)
         {
-            if (one.Bearing == Bearing.Applies)
-                applies ??= one;
-            if (one.Bearing == Bearing.FactMissing)
+            if (one.Finding.Bearing == Bearing.Applies)
+            {
+                applies ??= one.Restriction;
+                if (one.Restriction.Condition is { } condition)
+                    verdict.Conditions.Add(condition);
+                if (one.Restriction.Ceiling is { } ceiling)
+                    verdict.Ceilings.Add(ceiling);
+            }
+            if (one.Finding.Bearing == Bearing.FactMissing)
                 missing ??= one;
         }
 
-        if (missing is not null && !(applies?.Restriction.Effect >= missing.Restriction.Effect))
+        var certain = applies is null ? V1.Outcome.Eligible : Precedence.Outcome(applies.Effect);
+        if (missing is { } open && Badness(Precedence.Outcome(open.Restriction.Effect)) > Badness(certain))
         {
             verdict.Outcome = V1.Outcome.Depends;
-            verdict.Summary = $"For {country.Name} it can't be said without: {missing.Dimension}.";
+            verdict.Summary = $"For {country.Name} it can't be said without: {open.Finding.Dimension}.";
         }
         else if (applies is not null)
         {
-            var because = $"{applies.Restriction.BasisName} ({applies.Restriction.Citation}), from {Iso(applies.Restriction.EffectiveFrom)}";
-            (verdict.Outcome, verdict.Summary) = applies.Restriction.Effect switch
-            {
-                Effect.Suspend => (V1.Outcome.NotEligible, $"{country.Name} is not eligible for this training: {because}."),
-                Effect.Hold => (V1.Outcome.OnHold, $"For {country.Name} this training waits and keeps its seat: {because}."),
-                Effect.PauseTraining => (V1.Outcome.Paused, $"For {country.Name} this training may be planned but is paused: {because}."),
-                _ => throw new InvalidOperationException("The record refuses a restriction without an effect."),
-            };
+            verdict.Outcome = certain;
+            verdict.Summary = applies.Prepared.Summary(country.Name);
         }
     }
 
-    private static int StrongestFirst(Judged a, Judged b)
+    private static int Badness(Outcome outcome) => outcome switch
     {
-        var order = Rank(b.Bearing).CompareTo(Rank(a.Bearing));
-        if (order == 0)
-            order = b.Restriction.Effect.CompareTo(a.Restriction.Effect);
-        if (order == 0)
-            order = a.Restriction.EffectiveFrom.CompareTo(b.Restriction.EffectiveFrom);
-        return order == 0 ? a.Restriction.Id.CompareTo(b.Restriction.Id) : order;
-    }
+        V1.Outcome.NotEligible => 4,
+        V1.Outcome.OnHold => 3,
+        V1.Outcome.Paused => 2,
+        V1.Outcome.EligibleWithConditions => 1,
+        _ => 0,
+    };
 
     private static int Rank(Bearing bearing) => bearing switch
     {
-        Bearing.Applies => 5,
+        Bearing.Applies => StrongestRank,
         Bearing.FactMissing => 4,
         Bearing.WindingUp => 3,
-        Bearing.Lifted => 2,
+        Bearing.Lifted or Bearing.Waived or Bearing.Overridden or Bearing.Fulfilled => 2,
         Bearing.NotInForce => 1,
-        Bearing.Waived or Bearing.Overridden or Bearing.Fulfilled => 2,
         Bearing.OutOfScope or Bearing.Unspecified => 0,
     };
 
-    private static Judged Missing(RestrictionVersion restriction, string dimensions) =>
-        new(restriction, Bearing.FactMissing, dimensions, $"Whether it stands against this can't be said without: {dimensions}.");
+    private static string Join(string some, string more) => some.Length == 0 ? more : some.Split(", ").Contains(more) ? some : $"{some}, {more}";
 
-    private static string Says(RestrictionVersion restriction) => restriction.Effect switch
+    internal static string Words(string dimension) => dimension switch
     {
-        Effect.Suspend => $"From {Iso(restriction.EffectiveFrom)} nothing new begins; what has not begun is cancelled without charge.",
-        Effect.Hold => $"From {Iso(restriction.EffectiveFrom)} what has not begun waits and keeps its seat.",
-        Effect.PauseTraining => $"From {Iso(restriction.EffectiveFrom)} it may be planned but not started, and training under way pauses.",
-        _ => "",
+        "masl_number" => "course",
+        "e_imet" => "share of Expanded IMET",
+        _ => dimension.Replace('_', ' '),
     };
 
-    private static string Join(string some, string more) => some.Length == 0 ? more : $"{some}, {more}";
-
-    private static string Words(string dimension) => dimension == "masl_number" ? "course" : dimension.Replace('_', ' ');
-
-    private static string Iso(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+    internal static string Iso(DateOnly day) => day.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
 
     private readonly record struct Days(DateOnly Action, DateOnly Start, DateOnly? TrackBegun)
     {
@@ -222,20 +279,5 @@ public static class Evaluation
         }
     }
 
-    private sealed record Judged(RestrictionVersion Restriction, Bearing Bearing, string Dimension, string Explanation)
-    {
-        public Finding ToFinding() => new()
-        {
-            RestrictionId = Restriction.Id.ToString(),
-            DecisionId = Restriction.MadeBy.ToString(),
-            LegalBasis = Restriction.LegalBasis,
-            Citation = Restriction.Citation,
-            Effect = Restriction.Effect,
-            Bearing = Bearing,
-            Dimension = Dimension,
-            EffectiveFrom = Restriction.EffectiveFrom.ToProto(),
-            EffectiveTo = Restriction.EffectiveTo?.ToProto(),
-            Explanation = Explanation,
-        };
-    }
+    private readonly record struct Judged(RestrictionVersion Restriction, Finding Finding);
 }

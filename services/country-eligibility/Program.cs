@@ -6,6 +6,7 @@ using CountryEligibilityService = Imet.CountryEligibility.CountryEligibilityServ
 var host = ServiceHost.Create(args, "country-eligibility", "eligibility", typeof(EligibilityStore).Assembly)
     .MapService<CountryEligibilityService>(CountryEligibilityServiceReflection.Descriptor.Services[0])
     .AddDueWork<CountryDays>()
+    .AddDueWork<EmergencyLapse>()
     .AddBackground<SnapshotPolling>()
     .AddReadiness<SnapshotReadiness>("snapshot");
 // Where enrollment runs it must hear of every change; a stack of this service alone turns it off.

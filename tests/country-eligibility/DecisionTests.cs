@@ -283,18 +283,25 @@ public sealed class DecisionTests(SharedStack shared) : IClassFixture<SharedStac
         Assert.Equal("42501", await RefusedAsync($"update eligibility.restrictions set effective_to = now()::date where id = '{id}'"));
         Assert.Equal("42501", await RefusedAsync($"delete from eligibility.restrictions where id = '{id}'"));
         Assert.Equal("42501", await RefusedAsync("delete from eligibility.decisions"));
-        Assert.Equal("42501", await RefusedAsync("update eligibility.lifts set effective_from = now()"));
+        Assert.Equal("42501", await RefusedAsync("update eligibility.reliefs set effective_from = now()"));
         Assert.Equal("42501", await RefusedAsync("update eligibility.countries set system_of_record_since = now()"));
         Assert.Equal("42501", await RefusedAsync("insert into eligibility.legal_bases select * from eligibility.legal_bases"));
         // Not even who owns the tables edits in passing, and a known time is closed once.
         Assert.Equal("23001", await RefusedAsync($"update eligibility.restrictions set effective_to = '2999-01-01', known_to = now() where id = '{id}'", administrator: true));
         Assert.Equal("23001", await RefusedAsync("update eligibility.decisions set reason = 'another'", administrator: true));
         // Two versions of one restriction never hold for the same day at the same known time.
-        Assert.Equal("23P01", await RefusedAsync($"""
-            insert into eligibility.restrictions (id, version, country, legal_basis, effect, scope, wind_up, effective_from, made_by, changed_by, announced_on, known_from, recorded_at, imported)
-            select id, 2, country, legal_basis, 'HOLD', scope, wind_up, effective_from, made_by, changed_by, announced_on, known_from, recorded_at, imported
+        var second = $"""
+            insert into eligibility.restrictions
+                (id, version, country, legal_basis, effect, scope, wind_up, effective_from, change, made_by, changed_by, announced_on, known_from, recorded_at, imported)
+            select id, 2, country, legal_basis, 'HOLD', scope, wind_up, effective_from, 'LIFTED', made_by, changed_by, announced_on, known_from, recorded_at, imported
             from eligibility.restrictions where id = '{id}'
-            """));
+            """;
+        Assert.Equal("23P01", await RefusedAsync($"alter table eligibility.restrictions disable trigger restrictions_follow; {second}", administrator: true));
+        // And a version follows the one before it, whose known time must be closed first; revisions and times only rise.
+        Assert.Equal("23001", await RefusedAsync(second));
+        Assert.Equal("23001", await RefusedAsync("update eligibility.record set revision = revision - 1"));
+        Assert.Equal("23001", await RefusedAsync("update eligibility.record set revision = revision + 1"));
+        Assert.Equal("23001", await RefusedAsync("update eligibility.countries set revision = revision - 1 where code = 'COM'"));
     }
 
     [Fact]

@@ -52,8 +52,11 @@ public sealed class OutageTests(Servers servers)
 
         // The night passes: what was due tomorrow is due since yesterday.
         await Stack.ExecuteAsync(stack.Database.Administrator, $"""
-            update eligibility.country_days set day = day - 2;
-            update eligibility.due_work set due_at = due_at - interval '2 days', key = left(key, 4) || '{tomorrow.AddDays(-2):yyyy-MM-dd}' where kind = 'country-day';
+            update eligibility.country_days set day = day - 2 where day = '{tomorrow:yyyy-MM-dd}';
+            alter table eligibility.restrictions disable trigger restrictions_close_once;
+            update eligibility.restrictions set effective_from = effective_from - 2, announced_on = announced_on - 2;
+            alter table eligibility.restrictions enable trigger restrictions_close_once;
+            update eligibility.due_work set due_at = due_at - interval '2 days', key = left(key, 4) || '{tomorrow.AddDays(-2):yyyy-MM-dd}' where kind = 'country-day' and key like '%/{tomorrow:yyyy-MM-dd}';
             """);
         await stack.Replicas[0].RestartAsync(Cancel);
 

@@ -24,24 +24,30 @@ public sealed class CountryDays(Database database, EligibilityStore store, Eligi
             }
             var record = await store.LockRecordAsync(tx, cancel);
             // Who takes the rows tells them: work that runs twice finds none.
-            var rows = await store.TakeDayAsync(tx, country, day, cancel);
+            var rows = await DecisionStore.TakeDayAsync(tx, country, day, cancel);
             if (rows.Count == 0)
                 return false;
             var before = (await store.CountriesAsync(tx.Connection, [country], cancel))[country].Revision;
             var revision = before;
             var announced = rows.Where(row => row.Change == CountryDayRow.Announced).Select(row => row.DecisionId).ToArray();
-            foreach (var decision in await store.ApprovedDecisionsAsync(tx, announced, cancel))
+            foreach (var decision in await DecisionStore.ToAnnounceAsync(tx, announced, cancel))
             {
-                var current = await store.CurrentVersionsAsync(tx.Connection, decision.Proposed.Lifts, cancel);
-                var change = new CountryChange(country, revision,
-                    [.. decision.Proposed.Restrictions.Where(restriction => restriction.Country == country)],
-                    [.. decision.Proposed.Lifts.Where(lift => current[Guid.Parse(lift.RestrictionId)].Country == country)]);
-                foreach (var e in EligibilityEvents.Of(decision, change, record.Epoch, decision.AnnouncedOn!.Value, decision.RecordedAt!.Value))
+                var (restrictions, reliefs) = await DecisionStore.ChangesOfAsync(tx, decision.Id, country, cancel);
+                foreach (var e in DecisionEvents.Of(decision, country, revision, restrictions, reliefs, decision.AnnouncedOn!.Value, decision.RecordedAt!.Value, record.Epoch))
+                {
                     tx.Publish(e);
-                revision = change.After(announced: true);
+                    revision = e.AggregateVersion;
+                }
             }
             if (rows.Any(row => row.Change == CountryDayRow.Changed))
-                tx.Publish(EligibilityEvents.ChangedOnDate(country, ++revision, record.Epoch, day));
+            {
+                var changes = DayChanges.On(day, await DecisionStore.RestrictionsOfAsync(tx.Connection, [country], cancel), await DecisionStore.ReliefsOfAsync(tx.Connection, [country], cancel));
+                if (changes.Count > 0)
+                    tx.Publish(DecisionEvents.ChangedOnDate(country, ++revision, record.Epoch, day, changes));
+            }
+            // What was to change on this day was lifted, voided or corrected since.
+            if (revision == before)
+                return false;
             store.Raise(tx, record.Revision + 1, record.RecordedAt, [(country, revision)]);
             tx.AfterCommit(snapshot.Changed);
             return true;
