@@ -48,15 +48,16 @@ public sealed class EligibilitySnapshot : IDisposable
     {
         if (Current is not { IsAccepted: true } current)
             return Current;
-        if (Sees(current.Value))
+        if (Sees(current.Value, unknown: false))
             return current;
         await RefreshAsync(cancel);
-        return Current is { IsAccepted: true } fresh && Sees(fresh.Value)
+        return Current is { IsAccepted: true } fresh && Sees(fresh.Value, unknown: true)
             ? fresh
             : Refusal.Of(ErrorReason.RevisionNotYetSeen, $"Revision {revision} of {country} is not in the record as this replica sees it.")
                 .With("country", country).RetryAfter(PollEvery);
 
-        bool Sees(Picture picture) => !picture.Countries.TryGetValue(country, out var record) || record.Revision >= revision;
+        // A country that this replica does not know may have just been added; one that the record does not know either is the question's mistake.
+        bool Sees(Picture picture, bool unknown) => picture.Countries.TryGetValue(country, out var record) ? record.Revision >= revision : unknown;
     }
 
     /// <summary>After a commit of this process: look now, not at the next poll.</summary>
