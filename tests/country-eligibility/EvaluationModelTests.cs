@@ -278,8 +278,8 @@ public sealed class EvaluationModelTests
                 Restrictions = Current(restrictions).ToDictionary(row => row.Id),
                 Reliefs = Current(reliefs).ToDictionary(row => row.Id),
                 ToVoid = decisions.Where(row => voided.Contains(row.Id)).ToDictionary(row => row.Id),
-                TouchedRestrictions = Touched(restrictions, row => voided.Contains(row.ChangedBy)),
-                TouchedReliefs = Touched(reliefs, row => voided.Contains(row.ChangedBy) || bans.Contains(row.RestrictionId ?? Guid.Empty) || lifts.Contains(row.LiftId ?? Guid.Empty)),
+                TouchedRestrictions = Touched(restrictions, decisions, row => voided.Contains(row.ChangedBy)),
+                TouchedReliefs = Touched(reliefs, decisions, row => voided.Contains(row.ChangedBy) || bans.Contains(row.RestrictionId ?? Guid.Empty) || lifts.Contains(row.LiftId ?? Guid.Empty)),
             };
         }
     }
@@ -352,8 +352,9 @@ public sealed class EvaluationModelTests
 
     private static IEnumerable<T> Current<T>(IEnumerable<T> rows) where T : VersionRow => rows.GroupBy(row => row.Id).Select(versions => versions.MaxBy(row => row.Version)!);
 
-    private static ILookup<Guid, T> Touched<T>(List<T> rows, Func<T, bool> touched) where T : VersionRow =>
-        rows.GroupBy(row => row.Id).Where(versions => versions.Any(touched)).SelectMany(versions => versions.OrderBy(row => row.Version)).ToLookup(row => row.Id);
+    private static ILookup<Guid, T> Touched<T>(List<T> rows, List<DecisionRow> decisions, Func<T, bool> touched) where T : VersionRow =>
+        rows.GroupBy(row => row.Id).Where(versions => versions.Any(touched)).SelectMany(versions => versions.OrderBy(row => row.Version))
+            .Select(row => row with { Undone = decisions.Exists(decision => decision.Id == row.ChangedBy && decision.VoidedBy is not null) }).ToLookup(row => row.Id);
 
     // ---- The oracle ----
 

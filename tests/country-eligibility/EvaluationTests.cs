@@ -297,4 +297,130 @@ public sealed class EvaluationTests
         Assert.Equal(V1.Outcome.Depends, depends.Outcome);
         Assert.Equal("school, masl_number", Assert.Single(depends.Findings).Dimension);
     }
+    // The letter of 6 June 2019: no new start from then on, and what is under way ends on 31 July. Only the F-35.
+    [Theory]
+    [InlineData("2019-06-05", Stage.New, "2019-06-20", "F-35", V1.Outcome.NotEligible)]
+    [InlineData("2019-06-05", Stage.New, "2019-06-05", "F-35", V1.Outcome.Eligible)]
+    [InlineData("2019-06-07", Stage.New, "2019-06-20", "F-35", V1.Outcome.NotEligible)]
+    [InlineData("2019-06-07", Stage.New, "2019-06-20", "F-16", V1.Outcome.Eligible)]
+    [InlineData("2019-06-07", Stage.New, "2019-06-20", "NONE", V1.Outcome.Eligible)]
+    [InlineData("2019-06-07", Stage.New, "2019-06-20", "", V1.Outcome.Depends)]
+    [InlineData("2019-06-07", Stage.InTraining, "2019-02-01", "F-35", V1.Outcome.Eligible)]
+    [InlineData("2019-07-30", Stage.InTraining, "2019-02-01", "F-35", V1.Outcome.Eligible)]
+    [InlineData("2019-07-31", Stage.InTraining, "2019-02-01", "F-35", V1.Outcome.NotEligible)]
+    [InlineData("2019-06-07", Stage.Continuing, "2019-07-01", "F-35", V1.Outcome.Eligible)]
+    [InlineData("2019-06-07", Stage.Continuing, "2019-08-01", "F-35", V1.Outcome.NotEligible)]
+    public void A_stop_lets_nothing_new_begin_from_its_announcement_and_ends_what_has_begun_on_its_day(string on, Stage stage, string starts, string platform, V1.Outcome expected)
+    {
+        var turkey = new Given("TUR", "Türkiye");
+        turkey.Restrict("2019-07-31", Effect.Stop, "ASSISTANCE_SUSPENSION", new Scope { Platforms = new CodeSet { Mode = SetMode.Only, Codes = { "F-35" } } }, announced: "2019-06-06");
+        Assert.Equal(expected, turkey.Ask(on, question =>
+        {
+            (question.Stage, question.Platform, question.StartDate) = (stage, platform, Day(starts).ToProto());
+            question.TrackBegunOn = stage == Stage.New ? null : Day("2019-02-01").ToProto();
+        }).Outcome);
+    }
+
+    [Theory]
+    [InlineData(true, V1.Outcome.Eligible)]
+    [InlineData(false, V1.Outcome.NotEligible)]
+    [InlineData(null, V1.Outcome.Depends)]
+    public void Expanded_IMET_only_is_a_bar_on_all_but_it(bool? share, V1.Outcome expected)
+    {
+        var indonesia = new Given("IDN", "Indonesia");
+        indonesia.Restrict("1999-11-29", Effect.Suspend, "ASSISTANCE_SUSPENSION", new Scope { EImet = SetMode.Except }, to: "2005-02-26");
+        Assert.Equal(expected, indonesia.Ask("2003-05-01", question =>
+        {
+            if (share is { } known)
+                question.EImet = known;
+        }).Outcome);
+    }
+
+    [Fact]
+    public void Every_dimension_of_scope_covers_leaves_out_or_names_the_fact_that_it_lacks()
+    {
+        (Scope Scope, string Fact, Action<Question> Inside, Action<Question> Outside, Action<Question> Lacking)[] dimensions =
+        [
+            (Programs(SetMode.Only, "IMET"), "funding_program", q => q.FundingProgram = "IMET", q => q.FundingProgram = "FMF", q => q.FundingProgram = ""),
+            (Kinds(SetMode.Only, TrainingKind.Language), "training_kind", q => q.TrainingKind = TrainingKind.Language, q => q.TrainingKind = TrainingKind.Observer, q => q.TrainingKind = TrainingKind.Unspecified),
+            (new Scope { ImplementingAgencies = new ImplementingAgencySet { Mode = SetMode.Only, ImplementingAgencies = { ImplementingAgency.Navy } } }, "implementing_agency",
+                q => q.ImplementingAgency = ImplementingAgency.Navy, q => q.ImplementingAgency = ImplementingAgency.Army, q => q.ImplementingAgency = ImplementingAgency.Unspecified),
+            (new Scope { Schools = new CodeSet { Mode = SetMode.Only, Codes = { "DIILS" } } }, "school", q => q.School = "DIILS", q => q.School = "NONE", q => q.School = ""),
+            (new Scope { Courses = new CodeSet { Mode = SetMode.Only, Codes = { "B171771" } } }, "masl_number", q => q.MaslNumber = "B171771", q => q.MaslNumber = "P173001", q => q.MaslNumber = ""),
+            (new Scope { Places = new PlaceSet { Mode = SetMode.Only, Places = { Place.InCountry } } }, "place", q => q.Place = Place.InCountry, q => q.Place = Place.UnitedStates, q => q.Place = Place.Unspecified),
+            (new Scope { EImet = SetMode.Only }, "e_imet", q => q.EImet = true, q => q.EImet = false, q => q.ClearEImet()),
+            (new Scope { Purposes = new CodeSet { Mode = SetMode.Only, Codes = { "RESOURCES" } } }, "purpose", q => q.Purpose = "RESOURCES", q => q.Purpose = "NONE", q => q.Purpose = ""),
+            (new Scope { Platforms = new CodeSet { Mode = SetMode.Only, Codes = { "F-35" } } }, "platform", q => q.Platform = "F-35", q => q.Platform = "NONE", q => q.Platform = ""),
+            (new Scope { NomineeKinds = new NomineeKindSet { Mode = SetMode.Only, NomineeKinds = { NomineeKind.Police } } }, "nominee_kind",
+                q => q.NomineeKind = NomineeKind.Police, q => q.NomineeKind = NomineeKind.Military, q => q.NomineeKind = NomineeKind.Unspecified),
+            (new Scope { FiscalYears = new FiscalYearSet { Mode = SetMode.Only, FiscalYears = { 2021 } } }, "fiscal_year", q => q.FiscalYear = 2021, q => q.FiscalYear = 2022, q => q.FiscalYear = 0),
+        ];
+        // None is forgotten: a scope has a dimension for each of its fields.
+        Assert.Equal(Scope.Descriptor.Fields.InDeclarationOrder().Count, dimensions.Length);
+        foreach (var (scope, fact, inside, outside, lacking) in dimensions)
+        {
+            foreach (var mode in new[] { SetMode.Only, SetMode.Except })
+            {
+                var turned = Turned(scope, mode);
+                var country = new Given("NOR", "Norway");
+                country.Restrict("2020-01-01", Effect.Suspend, "POLICY_PAUSE", turned);
+                Assert.Equal(mode == SetMode.Only ? V1.Outcome.NotEligible : V1.Outcome.Eligible, country.Ask("2021-01-01", inside).Outcome);
+                Assert.Equal(mode == SetMode.Only ? V1.Outcome.Eligible : V1.Outcome.NotEligible, country.Ask("2021-01-01", outside).Outcome);
+                var depends = country.Ask("2021-01-01", lacking);
+                Assert.Equal((V1.Outcome.Depends, fact), (depends.Outcome, Assert.Single(depends.Findings).Dimension));
+            }
+        }
+
+        // Every mode in the scope turned to the other.
+        static Scope Turned(Scope scope, SetMode mode) => Scope.Parser.ParseJson(scope.ToString().Replace("SET_MODE_ONLY", mode == SetMode.Only ? "SET_MODE_ONLY" : "SET_MODE_EXCEPT", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void The_stronger_effect_wins_and_stands_first()
+    {
+        Effect[] fromStrongest = [Effect.Stop, Effect.Suspend, Effect.ConditionBlocking, Effect.Hold, Effect.PauseTraining, Effect.ConditionCarried];
+        var country = new Given("PAK", "Pakistan");
+        foreach (var effect in fromStrongest.Reverse())
+            country.Restrict("2020-01-01", effect, "POLICY_PAUSE", requirement: effect is Effect.ConditionBlocking or Effect.ConditionCarried ? "Notification" : null);
+        Assert.Equal(fromStrongest, country.Ask("2020-02-01").Findings.Select(finding => finding.Effect));
+        Assert.Equal(System.Enum.GetValues<Effect>().Order(), System.Enum.GetValues<Effect>().OrderByDescending(Precedence.Of).Order());
+    }
+
+    [Fact]
+    public void In_country_lines_wind_up_only_where_the_decision_says_so()
+    {
+        var mali = new Given("MLI", "Mali");
+        mali.Restrict("2012-03-22", Effect.Suspend, "COUP_7008", windUp: WindUp.FinishBegunAnywhere);
+        var verdict = mali.Ask("2012-04-01", question =>
+        {
+            (question.Stage, question.Place) = (Stage.InTraining, Place.InCountry);
+            question.TrackBegunOn = Day("2012-03-12").ToProto();
+        });
+        Assert.Equal((V1.Outcome.Eligible, Bearing.WindingUp), (verdict.Outcome, Assert.Single(verdict.Findings).Bearing));
+        Assert.Equal(Day("2012-11-22").ToProto(), verdict.Findings[0].WindUpUntil);
+    }
+
+    [Fact]
+    public void A_waiver_of_one_basis_never_sets_aside_another()
+    {
+        var somalia = new Given("SOM", "Somalia");
+        somalia.Restrict("2020-10-01", Effect.Suspend, "CSPA_404", to: "2021-10-01");
+        somalia.Restrict("2020-10-01", Effect.Suspend, "TVPA_110", to: "2021-10-01");
+        somalia.Waive("CSPA_404", "2020-10-14", "2021-10-01", Programs(SetMode.Only, "IMET", "PKO"));
+        var verdict = somalia.Ask("2020-11-01");
+        Assert.Equal(V1.Outcome.NotEligible, verdict.Outcome);
+        Assert.Equal(["TVPA_110 Applies", "CSPA_404 Waived"], verdict.Findings.Select(finding => $"{finding.LegalBasis} {finding.Bearing}"));
+    }
+
+    [Fact]
+    public void What_bears_on_a_question_can_be_had_alone()
+    {
+        var country = new Given("PAK", "Pakistan");
+        country.Restrict("2000-01-01", Effect.Suspend, "COUP_7008", to: "2001-01-01");
+        country.Restrict("2018-01-01", Effect.Suspend, "ASSISTANCE_SUSPENSION", Programs(SetMode.Only, "FMF"));
+        country.Restrict("2018-01-01", Effect.Hold, "POLICY_PAUSE");
+        var view = new Viewpoint(Day("2019-01-01"), Noon("2024-06-01"), null);
+        Assert.Equal(3, Evaluation.Evaluate(country.QuestionWith(), country.Record(), view).Findings.Count);
+        Assert.Equal("POLICY_PAUSE", Assert.Single(Evaluation.Evaluate(country.QuestionWith(), country.Record(), view, FindingsView.Bearing).Findings).LegalBasis);
+    }
 }

@@ -2,6 +2,7 @@ using Grpc.Core;
 using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.Testing;
+using Npgsql;
 using Xunit;
 
 namespace Imet.CountryEligibility.Tests;
@@ -36,6 +37,46 @@ public sealed class OutageTests(Servers servers)
         await Stack.ExecuteAsync(servers.Postgres.Administration("postgres"), $"""alter database "{stack.Database.Name}" allow_connections true""");
         await stack.Replicas[0].WaitUntilReadyAsync(Cancel);
         Assert.Equal(V1.Outcome.Eligible, (await stack.AskAsync("NOR")).Outcome);
+    }
+
+    [Fact]
+    public async Task A_replica_cut_off_from_the_database_falls_silent_while_the_other_answers_and_catches_up_when_it_is_back()
+    {
+        var target = new NpgsqlConnectionStringBuilder(servers.Postgres.Administration("postgres"));
+        await using var wire = new Wire(target.Host!, target.Port);
+        await using var stack = await Stack.StartAsync(servers, 2, Cancel, connection => new NpgsqlConnectionStringBuilder(connection) { Port = wire.Port }.ConnectionString);
+        var cut = stack.Caller("carla", "read", replica: 1);
+        Assert.Equal(V1.Outcome.Eligible, (await stack.AskAsync("MOZ", cut)).Outcome);
+        wire.Cut();
+        await stack.DecideAsync(Stack.Suspend("MOZ"));
+        Assert.Equal(V1.Outcome.NotEligible, (await stack.AskAsync("MOZ")).Outcome);
+
+        // It may say what it last saw for 5 s, and then nothing more.
+        await Eventually.TrueAsync(async () => await ReasonAsync() == "SNAPSHOT_STALE", Cancel);
+        Assert.False(await stack.Replicas[1].IsReadyAsync(Cancel));
+        for (var i = 0; i < 10; i++)
+        {
+            Assert.Equal("SNAPSHOT_STALE", await ReasonAsync());
+            await Task.Delay(100, Cancel);
+        }
+        Assert.Equal(V1.Outcome.NotEligible, (await stack.AskAsync("MOZ")).Outcome);
+
+        wire.Mend();
+        await stack.Replicas[1].WaitUntilReadyAsync(Cancel);
+        Assert.Equal(V1.Outcome.NotEligible, (await stack.AskAsync("MOZ", cut)).Outcome);
+
+        async Task<string?> ReasonAsync()
+        {
+            try
+            {
+                await stack.AskAsync("MOZ", cut);
+                return null;
+            }
+            catch (RpcException e)
+            {
+                return e.GetRpcStatus()?.GetDetail<Google.Rpc.ErrorInfo>()?.Reason;
+            }
+        }
     }
 
     [Fact]

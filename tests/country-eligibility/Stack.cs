@@ -28,7 +28,8 @@ public sealed class Stack : IAsyncDisposable
     public Subscriber Outside { get; }
     public IReadOnlyList<ServiceProcess> Replicas => _replicas;
 
-    public static async Task<Stack> StartAsync(Servers servers, int replicas, CancellationToken cancel)
+    /// <summary>The last replica reaches the database by another way, where one is given.</summary>
+    public static async Task<Stack> StartAsync(Servers servers, int replicas, CancellationToken cancel, Func<string, string>? lastByWay = null)
     {
         var broker = await servers.NewBrokerVhostAsync(cancel);
         var database = await servers.NewDatabaseAsync("eligibility", typeof(EligibilityStore).Assembly, cancel);
@@ -40,7 +41,7 @@ public sealed class Stack : IAsyncDisposable
             {
                 GrpcPort = ports[2 * i],
                 HttpPort = ports[2 * i + 1],
-                Database = database.Runtime("eligibility"),
+                Database = lastByWay is not null && i == replicas - 1 ? lastByWay(database.Runtime("eligibility")) : database.Runtime("eligibility"),
                 OwnerDatabase = null,
                 Broker = broker,
                 KeysFile = servers.Tokens.KeysFile,

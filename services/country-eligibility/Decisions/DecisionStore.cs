@@ -64,6 +64,8 @@ public abstract record VersionRow
     public DateTime? KnownTo { get; init; }
     public DateTime RecordedAt { get; init; }
     public bool Imported { get; init; }
+    /// <summary>The decision that made the version never took effect; known only where versions are read to be voided.</summary>
+    public bool Undone { get; init; }
 }
 
 public sealed record RestrictionRow : VersionRow
@@ -216,14 +218,14 @@ public static class DecisionStore
     private const string CurrentReliefs = $"select distinct on (l.id) {ReliefColumns} from reliefs l where l.id = any(@ids) or l.lift_id = any(@ids) order by l.id, l.version desc";
 
     private const string TouchedRestrictions = $"""
-        select {RestrictionColumns} from restrictions r
+        select {RestrictionColumns}, exists (select from voids v where v.decision_id = r.changed_by) as undone from restrictions r
         where r.id in (select id from restrictions where changed_by = any(@voided))
         order by r.id, r.version
         """;
 
     // All that the decisions made or changed, and what others built on it.
     private const string TouchedReliefs = $"""
-        select {ReliefColumns} from reliefs l
+        select {ReliefColumns}, exists (select from voids v where v.decision_id = l.changed_by) as undone from reliefs l
         where l.id in (select id from reliefs where changed_by = any(@voided))
             or l.restriction_id in (select id from restrictions where made_by = any(@voided))
             or l.lift_id in (select id from reliefs where made_by = any(@voided))
@@ -253,8 +255,10 @@ public static class DecisionStore
         var decisions = voided.Length == 0 ? [] : (await QueryAsync<DecisionRow>(ToVoid)).ToDictionary(row => row.Id);
         string[] codes =
         [
-            .. decision.Restrictions.Select(restriction => restriction.Country).Concat(decision.Waivers.Select(waiver => waiver.Country))
-                .Concat(decision.SpecialAuthorities.Select(authority => authority.Country)).Concat(restrictions.Values.Select(row => row.Country)).Concat(reliefs.Values.Select(row => row.Country))
+            .. decision.Restrictions.Concat(decision.Corrections.Select(correction => correction.Restriction).OfType<Restriction>()).Select(restriction => restriction.Country)
+                .Concat(decision.Waivers.Concat(decision.Corrections.Select(correction => correction.Waiver).OfType<Waiver>()).Select(waiver => waiver.Country))
+                .Concat(decision.SpecialAuthorities.Concat(decision.Corrections.Select(correction => correction.SpecialAuthority).OfType<SpecialAuthority>()).Select(authority => authority.Country))
+                .Concat(restrictions.Values.Select(row => row.Country)).Concat(reliefs.Values.Select(row => row.Country))
                 .Concat(touchedRestrictions.Select(row => row.Country)).Concat(touchedReliefs.Select(row => row.Country)).Distinct(),
         ];
         var countries = await connection.QueryAsync<CountryRow>(new CommandDefinition(CountriesByCode, new { codes }, cancellationToken: cancel));

@@ -249,26 +249,22 @@ public sealed class Enacting
     {
         foreach (var versions in touched.Select(group => group.ToList()))
         {
-            var left = versions.FindLastIndex(row => !_facts.ToVoid.ContainsKey(row.ChangedBy));
-            var current = versions[^1];
-            if (current.Change == Change.Voided)
+            var standing = versions.FindAll(row => row.Change is not (Change.Restored or Change.Voided) && !row.Undone);
+            if (standing.Count == 0)
                 continue;
-            if (left == versions.Count - 1)
-            {
-                // A later decision stands above one that is voided, or on a thing that falls away.
-                return Refusal.Of(ErrorReason.DecisionBuiltUpon, "A later decision is built on the one to be voided: void it before, or in the same decision.")
-                    .With("decision_id", current.ChangedBy.ToString());
-            }
-            if (versions.Take(left + 1).FirstOrDefault(row => _facts.ToVoid.ContainsKey(row.ChangedBy)) is not null)
+            var left = standing.FindLastIndex(row => !_facts.ToVoid.ContainsKey(row.ChangedBy));
+            // A later decision stands above one that is voided, or on a thing that falls away.
+            if (left == standing.Count - 1 || standing.Take(left).Any(row => _facts.ToVoid.ContainsKey(row.ChangedBy)))
             {
                 return Refusal.Of(ErrorReason.DecisionBuiltUpon, "A later decision is built on the one to be voided: void it before, or in the same decision.")
-                    .With("decision_id", versions[left].ChangedBy.ToString());
+                    .With("decision_id", standing[left].ChangedBy.ToString());
             }
+            var current = versions[^1];
             if (Touch(current) is { } refusal)
                 return refusal;
             into.Add(left < 0
                 ? current with { Version = current.Version + 1, Change = Change.Voided }
-                : versions[left] with { Version = current.Version + 1, Change = Change.Restored });
+                : standing[left] with { Version = current.Version + 1, Change = Change.Restored });
         }
         return null;
     }
