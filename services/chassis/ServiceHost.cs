@@ -201,7 +201,7 @@ public sealed partial class ServiceHost
         });
 
         Services.AddRouting();
-        Services.TryAddSingleton(TimeProvider.System);
+        Services.TryAddSingleton(ReadClock());
         Services.AddTokens(AuthenticationSettings.Read(_settings, Settings, _service));
         Services.AddSingleton(_requests);
         Services.AddSingleton<CallInterceptor>();
@@ -218,8 +218,8 @@ public sealed partial class ServiceHost
         var token = _settings.TextOrNull("Auth:TokenFile");
         Services.AddSingleton(provider =>
         {
-            var clock = provider.GetRequiredService<TimeProvider>();
-            return new Peers(token is null ? null : new BearerFile(token, clock), clock, provider.GetRequiredService<ILoggerFactory>());
+            // A deadline is a moment of the real time, whatever the date is.
+            return new Peers(token is null ? null : new BearerFile(token, TimeProvider.System), TimeProvider.System, provider.GetRequiredService<ILoggerFactory>());
         });
         Services.AddRelay(new RelaySettings { Broker = broker, Exchange = $"imet.{_service}.v1", RequiredRoutes = _requiredRoutes });
         Services.AddConsumers(new ConsumerSettings { Broker = broker });
@@ -251,6 +251,13 @@ public sealed partial class ServiceHost
         key.Bytes = File.ReadAllBytes(file);
         return key.Bytes.Length >= 32 ? key : _settings.Wrong("PageTokens:KeyFile", $"{file}, which is shorter", expected, key);
     }
+
+    private TimeProvider ReadClock() => _settings.TextOrNull("Clock:AheadFile") switch
+    {
+        null => TimeProvider.System,
+        { } file when _builder.Environment.IsDevelopment() => new MovedClock(file),
+        { } file => _settings.Wrong("Clock:AheadFile", file, "none outside of DOTNET_ENVIRONMENT=Development", TimeProvider.System),
+    };
 
     private void ReadFailpoints()
     {

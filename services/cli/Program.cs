@@ -15,6 +15,8 @@ var imet = new RootCommand("Imet: which country may train where, which classes t
     SeedCommand.Command(),
     TourCommand.Command(),
     TokenCommand.Command(),
+    MassActingCommand.Halt(),
+    MassActingCommand.Resume(),
 };
 
 var parsed = imet.Parse(args);

@@ -49,25 +49,28 @@ public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient
     }
 
     /// <summary>As if a proposed decision were approved.</summary>
-    public async Task<IReadOnlyList<Verdict>> AskAsIfAsync(string proposalId, IReadOnlyList<Question> questions, CancellationToken cancel)
+    public async Task<IReadOnlyList<Verdict>> AskAsIfAsync(string proposalId, IReadOnlyList<Question> questions, CancellationToken cancel) =>
+        (await OfProposalAsync(eligibility.BatchEvaluateEligibilityAsync(new BatchEvaluateEligibilityRequest { Questions = { questions }, ProposalId = proposalId }, cancellationToken: cancel))).Verdicts;
+
+    /// <summary>Every restriction that the record has of a country, in force or not: what is not there never took effect.</summary>
+    public async Task<(SeenRevision Answer, IReadOnlySet<string> Restrictions)> RestrictionsAsync(string country, long minimumRevision, string? proposalId, CancellationToken cancel)
+    {
+        var request = new EvaluateEligibilityRequest { Question = new Question { Country = country }, MinRevision = minimumRevision, ProposalId = proposalId ?? "", FindingsView = FindingsView.All };
+        var verdict = (await OfProposalAsync(eligibility.EvaluateEligibilityAsync(request, cancellationToken: cancel))).Verdict;
+        return (new SeenRevision(verdict.Epoch, verdict.Revision), verdict.Findings.Select(finding => finding.RestrictionId).ToHashSet());
+    }
+
+    private static async Task<T> OfProposalAsync<T>(AsyncUnaryCall<T> call)
     {
         try
         {
-            return (await eligibility.BatchEvaluateEligibilityAsync(new BatchEvaluateEligibilityRequest { Questions = { questions }, ProposalId = proposalId }, cancellationToken: cancel)).Verdicts;
+            return await call;
         }
         catch (RpcException e) when (e.StatusCode is StatusCode.NotFound or StatusCode.FailedPrecondition or StatusCode.InvalidArgument)
         {
             throw Refusal.Of(ErrorReason.ProposalUnknown, "country-eligibility has no such proposal that waits for approval, or its record refuses it.")
                 .With("reason", e.GetRpcStatus()?.GetDetail<ErrorInfo>()?.Reason ?? $"{e.StatusCode}").ToException();
         }
-    }
-
-    /// <summary>Every restriction that the record has of a country, in force or not: what is not there never took effect.</summary>
-    public async Task<(SeenRevision Answer, IReadOnlySet<string> Restrictions)> RestrictionsAsync(string country, long minimumRevision, string? proposalId, CancellationToken cancel)
-    {
-        var request = new EvaluateEligibilityRequest { Question = new Question { Country = country }, MinRevision = minimumRevision, ProposalId = proposalId ?? "", FindingsView = FindingsView.All };
-        var verdict = (await eligibility.EvaluateEligibilityAsync(request, cancellationToken: cancel)).Verdict;
-        return (new SeenRevision(verdict.Epoch, verdict.Revision), verdict.Findings.Select(finding => finding.RestrictionId).ToHashSet());
     }
 
     public async Task<IReadOnlyDictionary<string, SeenRevision>> RevisionsAsync(CancellationToken cancel)

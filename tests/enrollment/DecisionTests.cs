@@ -157,6 +157,24 @@ public sealed class DecisionTests
         Assert.Equal(("LINE_ON_HOLD", "TRAINING_PAUSED"), (refusal.Reason, refusal.Metadata["causes"]));
     }
 
+    [Theory]
+    [InlineData(Effect.Stop, "Cancel Cancel Cancel AwaitArrival End")]
+    [InlineData(Effect.Suspend, "Hold Cancel Cancel AwaitArrival Hold")]
+    [InlineData(Effect.ConditionBlocking, "Hold Hold Hold Hold GoOn")]
+    [InlineData(Effect.Hold, "Hold Hold Hold Hold GoOn")]
+    [InlineData(Effect.PauseTraining, "PauseTraining PauseTraining PauseTraining PauseTraining PauseTraining")]
+    [InlineData(Effect.ConditionCarried, "GoOn GoOn GoOn GoOn GoOn")]
+    [InlineData(Effect.Ceiling, "GoOn GoOn GoOn GoOn GoOn")]
+    public void What_an_effect_does_to_what_is_planned_seated_ordered_overdue_or_begun(Effect effect, string expected) =>
+        Assert.Equal(expected, string.Join(' ', Enum.GetValues<Standing>().Select(standing => EffectTable.Of(effect, standing))));
+
+    [Fact]
+    public void Every_effect_of_the_contract_has_its_row()
+    {
+        foreach (var effect in Enum.GetValues<Effect>().Where(effect => effect != Effect.Unspecified))
+            Assert.Contains(effect, typeof(DecisionTests).GetMethod(nameof(What_an_effect_does_to_what_is_planned_seated_ordered_overdue_or_begun))!.GetCustomAttributes(typeof(InlineDataAttribute), false).Cast<InlineDataAttribute>().Select(row => (Effect)row.Data[0]!));
+    }
+
     [Fact]
     public void A_reinstatement_releases_holds_and_revives_nothing()
     {

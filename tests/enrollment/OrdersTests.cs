@@ -117,6 +117,38 @@ public sealed class OrdersTests(Servers servers, SharedWorld shared)
     }
 
     [Fact]
+    public async Task English_is_measured_against_what_the_course_asks_for()
+    {
+        var (student, line) = await SeatedAsync("PNG");
+        await world.ClearAsync(student);
+        Assert.Equal(80, line.Course.EclMinimum);
+        var result = new GateResult { Gate = Kind.English, StudentId = student, Passed = true, EclScore = 79, DecidedOn = World.Today.ToProto() };
+        await Enrollment.RecordGateResultAsync(new RecordGateResultRequest { RequestId = World.NewId(), Result = result });
+        var (_, reason, e) = await World.RefusedAsync(world.IssueOrdersAsync(line));
+        Assert.Equal(("GATES_NOT_GREEN", "ENGLISH"), (reason, e.GetRpcStatus()!.GetDetail<ErrorInfo>()!.Metadata["gates"]));
+        result.EclScore = 80;
+        await Enrollment.RecordGateResultAsync(new RecordGateResultRequest { RequestId = World.NewId(), Result = result });
+        Assert.Equal(State.OrdersIssued, (await world.IssueOrdersAsync(line)).State);
+    }
+
+    [Fact]
+    public async Task Data_for_the_security_check_must_be_in_early_enough_and_vetting_must_last()
+    {
+        var (student, line) = await SeatedAsync("SLB");
+        await world.ClearAsync(student);
+        // Thirty days ahead: sixteen days before is in a fortnight, so data handed in today is in time; a class in ten days is too near.
+        await world.RecordAsync(Kind.Security, student, daysAgo: 0);
+        Assert.True((await Enrollment.CheckGatesAsync(new CheckGatesRequest { LineId = line.Id })).Report.AllGreen);
+        var near = await world.EnrollStudentAsync(await world.ScheduleAsync(5, startsIn: 10, days: 10), student, "SLB");
+        var security = (await Enrollment.CheckGatesAsync(new CheckGatesRequest { LineId = near.Id })).Report.Gates.Single(gate => !gate.Green);
+        Assert.Equal((Kind.Security, true), (security.Kind, security.Missing.Contains("latest day", StringComparison.Ordinal)));
+        // Good for a year from a year ago less a week: over before training begins.
+        await world.RecordAsync(Kind.LeahyPerson, student, daysAgo: 358);
+        var vetting = (await Enrollment.CheckGatesAsync(new CheckGatesRequest { LineId = line.Id })).Report.Gates.Single(gate => !gate.Green);
+        Assert.Equal(Kind.LeahyPerson, vetting.Kind);
+    }
+
+    [Fact]
     public async Task Results_are_kept_as_they_were_recorded_the_newest_first()
     {
         var student = await world.StudentAsync("NZL");

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Dapper;
 using Grpc.Core;
 using Google.Rpc;
@@ -23,10 +24,13 @@ public sealed class World(TestStack stack) : IAsyncDisposable
     public TestCaller Minister { get; } = stack.Anybody("minister");
     public static DateOnly Today => Washington.Today(TimeProvider.System);
 
-    public static async Task<World> StartAsync(Servers servers, CancellationToken cancel, params (string Name, string Value)[] settings) =>
+    public static Task<World> StartAsync(Servers servers, CancellationToken cancel, params (string Name, string Value)[] settings) => StartAsync(servers, 1, settings, cancel);
+
+    public static async Task<World> StartAsync(Servers servers, int replicas, (string Name, string Value)[] settings, CancellationToken cancel) =>
         // A call that a failpoint holds, or a machine that is busy with everything at once, may take longer than a caller would wait.
         new(await TestStack.StartAsync(servers, new TestStackOptions
         {
+            Replicas = replicas,
             Settings = settings.Append(("Limits__Deadline", "00:01:00")).ToDictionary(setting => setting.Item1, setting => (string?)setting.Item2),
         }, cancel));
 
@@ -112,19 +116,39 @@ public sealed class World(TestStack stack) : IAsyncDisposable
     }
 
     /// <summary>One proposes, another approves; gives the id of the restriction.</summary>
-    public async Task<string> RestrictAsync(string country, Effect effect, Scope? scope = null)
-    {
-        var restriction = new Restriction { Country = country, LegalBasis = "COUP_7008", Effect = effect, EffectiveFrom = Today.ToProto(), Scope = scope };
-        var decision = await ApproveAsync(new Decision { Document = "Memorandum", Reason = "A coup.", Restrictions = { restriction } });
-        return decision.Restrictions[0].Id;
-    }
+    public async Task<string> RestrictAsync(string country, Effect effect, Scope? scope = null) => (await DecideAsync(country, effect, Today, scope: scope)).Restrictions[0].Id;
 
-    public Task<Decision> LiftAsync(string restrictionId) => ApproveAsync(new Decision
+    public Task<Decision> DecideAsync(string country, Effect effect, DateOnly from, DateOnly? announced = null, Scope? scope = null) =>
+        ApproveAsync(Decision(country, effect, from, announced, scope));
+
+    public static Decision Decision(string country, Effect effect, DateOnly from, DateOnly? announced = null, Scope? scope = null) => new()
+    {
+        Document = "Memorandum",
+        Reason = "A coup.",
+        AnnouncedOn = announced?.ToProto(),
+        Restrictions = { new Restriction { Country = country, LegalBasis = "COUP_7008", Effect = effect, EffectiveFrom = from.ToProto(), Scope = scope } },
+    };
+
+    public Task<Decision> LiftAsync(string restrictionId, DateOnly? from = null) => ApproveAsync(new Decision
     {
         Document = "Memorandum",
         Reason = "An election.",
-        Lifts = { new Lift { RestrictionId = restrictionId, EffectiveFrom = Today.ToProto() } },
+        Lifts = { new Lift { RestrictionId = restrictionId, EffectiveFrom = (from ?? Today).ToProto() } },
     });
+
+    public Task<Decision> VoidAsync(string decisionId) => ApproveAsync(new Decision { Document = "Memorandum", Reason = "It was an error.", Voids = { new CountryEligibility.V1.Void { DecisionId = decisionId } } });
+
+    /// <summary>Sets the clocks of services ahead that were started with this file.</summary>
+    public static async Task SetAheadAsync(string file, int days)
+    {
+        await File.WriteAllTextAsync($"{file}.new", TimeSpan.FromDays(days).ToString("c", CultureInfo.InvariantCulture));
+        File.Move($"{file}.new", file, overwrite: true);
+        // Longer than the services keep what they read.
+        await Task.Delay(100);
+    }
+
+    public async Task<Decision> ProposeAsync(Decision decision) =>
+        (await Officer.CountryEligibility.ProposeDecisionAsync(new ProposeDecisionRequest { RequestId = NewId(), Decision = decision })).Decision;
 
     public async Task<TrainingLine> GetAsync(string lineId) => (await Officer.Enrollment.GetTrainingLineAsync(new GetTrainingLineRequest { LineId = lineId })).Line;
 
@@ -153,9 +177,10 @@ public sealed class World(TestStack stack) : IAsyncDisposable
 
     public ValueTask DisposeAsync() => stack.DisposeAsync();
 
-    private async Task<Decision> ApproveAsync(Decision decision)
+    private async Task<Decision> ApproveAsync(Decision decision) => await ApproveProposedAsync(await ProposeAsync(decision));
+
+    public async Task<Decision> ApproveProposedAsync(Decision proposed)
     {
-        var proposed = (await Officer.CountryEligibility.ProposeDecisionAsync(new ProposeDecisionRequest { RequestId = NewId(), Decision = decision })).Decision;
         var request = new ApproveDecisionRequest { RequestId = NewId(), DecisionId = proposed.Id, Etag = proposed.Etag };
         var approved = await Minister.CountryEligibility.ApproveDecisionAsync(request);
         // A replica answers from its picture of the record, which follows within moments.
@@ -191,6 +216,7 @@ public sealed class World(TestStack stack) : IAsyncDisposable
             FiscalYear = Washington.FiscalYear(Today),
             Title = $"{kind} course",
             TrainingKind = kind,
+            EclMinimum = 80,
             Prices = { new TuitionPrice { Rate = "GRANT", Price = new Google.Type.Money { CurrencyCode = "USD", Units = 1000, Nanos = 250_000_000 } } },
         };
         var id = (await Officer.CourseCatalog.CreateCourseVersionAsync(new CreateCourseVersionRequest { RequestId = NewId(), CourseVersion = version })).CourseVersion.Id;

@@ -95,6 +95,7 @@ internal static class OfferingEvents
             ImplementingAgency = Value<ImplementingAgency>(row.ImplementingAgency),
             FiscalYear = row.FiscalYear,
             Dedicated = row.Dedicated,
+            EclMinimum = row.EclMinimum,
             Prices = { Prices(row.Prices) },
         },
         CreateTime = Time(row.CreatedAt),

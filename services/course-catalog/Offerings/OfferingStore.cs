@@ -21,6 +21,7 @@ internal sealed record OfferingRow
     public string ImplementingAgency { get; init; } = "";
     public int FiscalYear { get; init; }
     public bool Dedicated { get; init; }
+    public int EclMinimum { get; init; }
     public string Prices { get; init; } = "[]";
     public required DateOnly ReportDate { get; init; }
     public required DateOnly StartDate { get; init; }
@@ -65,7 +66,8 @@ internal static class OfferingStore
     private const string Columns = """
         o.id, o.course_version_id, o.course_id, o.masl_number, o.title, o.school_id, o.school_name, o.school_code, o.training_kind, o.implementing_agency,
         o.fiscal_year, o.dedicated, o.prices::text as prices, o.report_date, o.start_date, o.end_date, o.capacity, o.location, o.host_country, o.state,
-        o.all_international, o.cancelled_on, o.cancelled_because, o.version, o.created_at, o.updated_at
+        o.all_international, o.cancelled_on, o.cancelled_because, o.version, o.created_at, o.updated_at,
+        (select v.ecl_minimum from course_versions v where v.id = o.course_version_id) as ecl_minimum
         """;
 
     internal const string NamedColumns = $"""

@@ -17,7 +17,9 @@ public sealed partial class EnrollmentService
             Country = request.Country,
             RestrictionId = request.RestrictionId.Length == 0 ? null : request.RestrictionId,
             SchoolCode = request.SchoolCode.Length == 0 ? null : request.SchoolCode,
-            States = request.States.Count == 0 ? null : [.. request.States.Select(state => LineStates.Text((LineState)state))],
+            States = request.States.Any(state => state != TrainingLine.Types.State.Unspecified)
+                ? [.. request.States.Where(state => state != TrainingLine.Types.State.Unspecified).Select(state => LineStates.Text((LineState)state))]
+                : null,
         };
         // One picture for both, so that the lines are those that were counted.
         var (lines, groups) = await database.SnapshotAsync(async connection =>

@@ -162,15 +162,18 @@ public static class GateDecisions
 
     private static Gate English(GateFacts facts)
     {
+        var minimum = facts.Offering.Course.EclMinimum;
+        if (minimum == 0)
+            return Green(Kind.English, "The course asks for none.", []);
         if (facts.English == Extent.Full)
             return Green(Kind.English, string.Create(CultureInfo.InvariantCulture, $"The country is exempt in fiscal year {facts.Offering.Course.FiscalYear}."), []);
         if (facts.English == Extent.InCountry)
             return Green(Kind.English, string.Create(CultureInfo.InvariantCulture, $"The country's students are tested on arrival in fiscal year {facts.Offering.Course.FiscalYear}."), []);
         return facts.Of(Kind.English) switch
         {
-            null => Red(Kind.English, "A test is missing.", []),
-            { Passed: false } failed => Red(Kind.English, $"The test of {failed.DecidedOn:yyyy-MM-dd} gave ECL {failed.EclScore}, which does not reach what the course asks for.", [$"{failed.Id}"]),
-            { } passed => Expires(facts, Kind.English, passed, $"The test of {passed.DecidedOn:yyyy-MM-dd} gave ECL {passed.EclScore}."),
+            null => Red(Kind.English, $"A test is missing; the course asks for ECL {minimum}.", []),
+            { } test when !test.Passed || test.EclScore < minimum => Red(Kind.English, $"The test of {test.DecidedOn:yyyy-MM-dd} gave ECL {test.EclScore}; the course asks for {minimum}.", [$"{test.Id}"]),
+            { } test => Expires(facts, Kind.English, test, $"The test of {test.DecidedOn:yyyy-MM-dd} gave ECL {test.EclScore}; the course asks for {minimum}."),
         };
     }
 

@@ -38,11 +38,10 @@ public sealed partial class Reconciler(
         if (known.Count == 0)
             return;
         var today = Washington.Today(clock);
-        foreach (var (country, revision) in await facts.RevisionsAsync(cancel))
+        var revisions = await facts.RevisionsAsync(cancel);
+        foreach (var (country, seen) in known)
         {
-            if (!known.TryGetValue(country, out var seen))
-                continue;
-            if (revision.IsNewsTo(seen.Seen) && await learning.LearnAsync(country, revision, cancel))
+            if (revisions.TryGetValue(country, out var revision) && revision.IsNewsTo(seen.Seen) && await learning.LearnAsync(country, revision, cancel))
                 Missed("country", country);
             else if (seen.ExaminedOn is not { } examined || examined < today)
                 await AddCountryAsync(country, cancel);
