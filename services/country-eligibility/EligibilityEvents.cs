@@ -21,6 +21,14 @@ public static class EligibilityEvents
         Waiver = row.Waiver,
         Authority = row.Authority,
         DefaultWindUp = ToWindUp(row.DefaultWindUp),
+        WaiverTerm = row.WaiverTerm switch
+        {
+            "NONE" => WaiverTerm.None,
+            "OPEN" => WaiverTerm.Open,
+            "FISCAL_YEAR" => WaiverTerm.FiscalYear,
+            _ => throw new ArgumentOutOfRangeException(nameof(row), row.WaiverTerm, "The table's check holds every term."),
+        },
+        WaiverNoticeDays = row.WaiverNoticeDays,
     };
 
     public static FundingProgram ToResource(this FundingProgramRow row) => new() { Code = row.Code, Name = row.Name, ForeignAssistance = row.ForeignAssistance };

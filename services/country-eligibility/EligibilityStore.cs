@@ -43,6 +43,8 @@ public sealed record LegalBasisRow
     public required string Waiver { get; init; }
     public required string Authority { get; init; }
     public required string DefaultWindUp { get; init; }
+    public string WaiverTerm { get; init; } = "OPEN";
+    public int WaiverNoticeDays { get; init; }
 }
 
 public sealed record FundingProgramRow
@@ -64,7 +66,7 @@ public sealed class EligibilityStore
         (await connection.QueryAsync<CountryRow>(new CommandDefinition(CountriesByCode, new { codes = codes.ToArray() }, cancellationToken: cancel)))
         .ToDictionary(row => row.Code);
 
-    private const string LegalBases = "select code, name, citation, set_off_by, default_effect, waiver, authority, default_wind_up from legal_bases order by code";
+    private const string LegalBases = "select code, name, citation, set_off_by, default_effect, waiver, authority, default_wind_up, waiver_term, waiver_notice_days from legal_bases order by code";
 
     public async Task<IReadOnlyList<LegalBasisRow>> LegalBasesAsync(NpgsqlConnection connection, CancellationToken cancel) =>
         (await connection.QueryAsync<LegalBasisRow>(new CommandDefinition(LegalBases, cancellationToken: cancel))).AsList();

@@ -35,15 +35,19 @@ public sealed class SampleDataTests
     }
 
     [Fact]
-    public void Every_lift_of_the_past_lifts_a_restriction_made_before_it()
+    public void Whatever_a_decision_of_the_past_builds_on_was_made_before_it()
     {
-        var made = new Dictionary<string, DateOnly>();
+        var (restrictions, lifts, decisions) = (new Dictionary<string, DateOnly>(), new HashSet<string>(), new HashSet<string>());
         foreach (var decision in Sample.Decisions)
         {
-            Assert.All(decision.Lifts, lift => Assert.True(made[lift.Restriction] < lift.From, decision.Key));
-            foreach (var restriction in decision.Restrictions)
-                made.Add(restriction.Key, restriction.From);
+            Assert.All(decision.Lifts, lift => Assert.True(restrictions[lift.Restriction] < lift.From, decision.Key));
+            Assert.All(decision.ConditionsMet, met => Assert.Contains(met.Lift, lifts));
+            Assert.All(decision.Voids, voided => Assert.Contains(voided, decisions));
+            foreach (var (key, from) in decision.Restrictions.SelectMany(row => row.Each.Select(each => (each.Key, row.From))))
+                restrictions.Add(key, from);
+            lifts.UnionWith(decision.Lifts.Select(lift => lift.Key).OfType<string>());
+            Assert.True(decisions.Add(decision.Key));
         }
-        Assert.Equal(Sample.Decisions.Select(decision => decision.AnnouncedOn).Order(), Sample.Decisions.Select(decision => decision.AnnouncedOn));
+        Assert.Equal(Sample.Decisions.Count, Sample.Decisions.Select(decision => decision.Document).Distinct().Count());
     }
 }

@@ -3,7 +3,6 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using CsvHelper;
 using Imet.Cli.Importing;
-using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 
 namespace Imet.Cli.Sample;
@@ -41,7 +40,8 @@ public sealed class SampleData
             Starts = [.. row("starts").Split(';', StringSplitOptions.RemoveEmptyEntries)],
         }),
         Designations = TableFile.Read("designations.csv", Resource("designations.csv")),
-        Decisions = JsonSerializer.Deserialize<DecisionEntry[]>(Resource("decisions.json"), Json)!,
+        // What builds on an earlier decision may stand in another file.
+        Decisions = [.. Names("Sample/History/").SelectMany(name => JsonSerializer.Deserialize<DecisionEntry[]>(Resource(name), Json)!).OrderBy(decision => decision.AnnouncedOn)],
     };
 
     /// <summary>The class days of a fiscal year: each start day of the year, moved to the Monday on or after it.</summary>
@@ -66,6 +66,9 @@ public sealed class SampleData
             rows.Add(row(csv.GetString));
         return rows;
     }
+
+    private static IEnumerable<string> Names(string folder) =>
+        typeof(SampleData).Assembly.GetManifestResourceNames().Where(name => name.StartsWith(folder, StringComparison.Ordinal)).Order(StringComparer.Ordinal).Select(name => name["Sample/".Length..]);
 
     private static Stream Resource(string name) =>
         typeof(SampleData).Assembly.GetManifestResourceStream("Sample/" + name) ?? throw new InvalidOperationException($"{name} is not embedded");
@@ -93,50 +96,4 @@ public sealed record CourseRow
     public required bool Dedicated { get; init; }
     public required int Capacity { get; init; }
     public required IReadOnlyList<string> Starts { get; init; }
-}
-
-public sealed record DecisionEntry
-{
-    public required string Key { get; init; }
-    public required string Document { get; init; }
-    public required string Reason { get; init; }
-    public required DateOnly AnnouncedOn { get; init; }
-    public IReadOnlyList<RestrictionEntry> Restrictions { get; init; } = [];
-    public IReadOnlyList<LiftEntry> Lifts { get; init; } = [];
-}
-
-public sealed record RestrictionEntry
-{
-    public required string Key { get; init; }
-    public required string Country { get; init; }
-    public required string LegalBasis { get; init; }
-    [JsonConverter(typeof(ContractName<Effect>))]
-    public required Effect Effect { get; init; }
-    public IReadOnlyList<string> Programs { get; init; } = [];
-    [JsonConverter(typeof(ContractNames<TrainingKind>))]
-    public IReadOnlyList<TrainingKind> Kinds { get; init; } = [];
-    public required DateOnly From { get; init; }
-}
-
-public sealed record LiftEntry
-{
-    public required string Restriction { get; init; }
-    public required DateOnly From { get; init; }
-    [JsonConverter(typeof(ContractNames<ImplementingAgency>))]
-    public IReadOnlyList<ImplementingAgency> Agencies { get; init; } = [];
-}
-
-/// <summary>AIR_FORCE in the files, as in the contract; ImplementingAgency.AirForce in code.</summary>
-internal sealed class ContractName<T> : JsonConverter<T> where T : struct, Enum
-{
-    public static T Parse(string name) => Enum.Parse<T>(string.Concat(name.Split('_').Select(word => word[..1] + word[1..].ToLowerInvariant())));
-    public override T Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => Parse(reader.GetString()!);
-    public override void Write(Utf8JsonWriter writer, T value, JsonSerializerOptions options) => throw new NotSupportedException();
-}
-
-internal sealed class ContractNames<T> : JsonConverter<IReadOnlyList<T>> where T : struct, Enum
-{
-    public override IReadOnlyList<T> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        [.. JsonSerializer.Deserialize<string[]>(ref reader)!.Select(ContractName<T>.Parse)];
-    public override void Write(Utf8JsonWriter writer, IReadOnlyList<T> value, JsonSerializerOptions options) => throw new NotSupportedException();
 }

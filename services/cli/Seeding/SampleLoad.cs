@@ -1,10 +1,7 @@
-using Google.Protobuf.WellKnownTypes;
 using Google.Type;
 using Imet.Cli.Importing;
 using Imet.Cli.Sample;
-using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
-using Decision = Imet.CountryEligibility.V1.Decision;
 
 namespace Imet.Cli.Seeding;
 
@@ -19,7 +16,6 @@ public sealed class SampleLoad(Clients catalogOffice, Clients referenceOffice, C
 {
     private const int AtOnce = 8;
     private const int PageSize = 1000;
-    private const string ForeignAssistance = "foreign-assistance";
 
     public async Task<IReadOnlyList<Loaded>> RunAsync(CancellationToken cancel)
     {
@@ -177,79 +173,8 @@ public sealed class SampleLoad(Clients catalogOffice, Clients referenceOffice, C
         loaded.Add(new("designations of countries", sample.Designations.Rows.Count, import.Designations.New));
     }
 
-    private async Task DecisionsAsync(List<Loaded> loaded, CancellationToken cancel)
-    {
-        var programs = await proposer.CountryEligibility.ListFundingProgramsAsync(new(), cancellationToken: cancel);
-        var assistance = programs.FundingPrograms.Where(program => program.ForeignAssistance).Select(program => program.Code).ToList();
-        var known = await KnownDecisionsAsync(cancel);
-        var restrictionIds = new Dictionary<string, string>();
-        var made = 0;
-        foreach (var entry in sample.Decisions)
-        {
-            if (!known.TryGetValue(entry.Document, out var decision))
-            {
-                var proposal = new ProposeDecisionRequest { Decision = Proposal(entry, assistance, restrictionIds) };
-                decision = (await proposer.CountryEligibility.ProposeDecisionAsync(proposal.WithRequestId(), cancellationToken: cancel)).Decision;
-                made++;
-            }
-            if (decision.State == Decision.Types.State.Proposed)
-            {
-                var approval = new ApproveDecisionRequest { DecisionId = decision.Id, Etag = decision.Etag };
-                decision = (await approver.CountryEligibility.ApproveDecisionAsync(approval.WithRequestId(), cancellationToken: cancel)).Decision;
-            }
-            foreach (var (row, restriction) in entry.Restrictions.Zip(decision.Restrictions))
-                restrictionIds[row.Key] = restriction.Id;
-        }
-        loaded.Add(new("decisions of the past", sample.Decisions.Count, made));
-    }
-
-    private async Task<Dictionary<string, Decision>> KnownDecisionsAsync(CancellationToken cancel)
-    {
-        var known = new Dictionary<string, Decision>();
-        for (var page = ""; ;)
-        {
-            var answer = await proposer.CountryEligibility.ListDecisionsAsync(new() { PageSize = PageSize, PageToken = page }, cancellationToken: cancel);
-            foreach (var decision in answer.Decisions.Where(decision => decision.KnownFromTime is not null && decision.State != Decision.Types.State.Rejected))
-                known[decision.Document] = decision;
-            if ((page = answer.NextPageToken).Length == 0)
-                return known;
-        }
-    }
-
-    private static Decision Proposal(DecisionEntry entry, List<string> assistance, Dictionary<string, string> restrictionIds)
-    {
-        var decision = new Decision
-        {
-            Document = entry.Document,
-            Reason = entry.Reason,
-            AnnouncedOn = entry.AnnouncedOn.ToProto(),
-            KnownFromTime = Timestamp.FromDateTimeOffset(Washington.Midnight(entry.AnnouncedOn)),
-        };
-        foreach (var row in entry.Restrictions)
-        {
-            var scope = new Scope();
-            if (row.Programs.Count > 0)
-                scope.FundingPrograms = new() { Mode = SetMode.Only, Codes = { row.Programs.SelectMany(code => code == ForeignAssistance ? assistance : [code]) } };
-            if (row.Kinds.Count > 0)
-                scope.TrainingKinds = new() { Mode = SetMode.Only, TrainingKinds = { row.Kinds } };
-            decision.Restrictions.Add(new Restriction
-            {
-                Country = row.Country,
-                LegalBasis = row.LegalBasis,
-                Effect = row.Effect,
-                Scope = scope,
-                EffectiveFrom = row.From.ToProto(),
-            });
-        }
-        foreach (var row in entry.Lifts)
-        {
-            var lift = new Lift { RestrictionId = restrictionIds[row.Restriction], EffectiveFrom = row.From.ToProto() };
-            if (row.Agencies.Count > 0)
-                lift.Scope = new() { ImplementingAgencies = new() { Mode = SetMode.Only, ImplementingAgencies = { row.Agencies } } };
-            decision.Lifts.Add(lift);
-        }
-        return decision;
-    }
+    private async Task DecisionsAsync(List<Loaded> loaded, CancellationToken cancel) =>
+        loaded.Add(new("decisions of the past", sample.Decisions.Count, await new HistoryLoad(proposer.CountryEligibility, approver.CountryEligibility, cancel).RunAsync(sample.Decisions)));
 
     private static Task EachAsync<T>(IEnumerable<T> rows, Func<T, Task> work) =>
         Parallel.ForEachAsync(rows, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (row, _) => await work(row));

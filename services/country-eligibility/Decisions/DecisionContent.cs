@@ -29,7 +29,22 @@ public static class DecisionContent
         }
         foreach (var (scope, path) in Scopes(decision))
             CheckScope(fields, scope, path);
+        foreach (var (waiver, path) in Waivers(decision))
+            CheckTerm(fields, waiver, decision.AnnouncedOn, codes, path);
         return fields.Refusal ?? CheckCodes(decision, codes, countries);
+    }
+
+    // What may be waived a fiscal year at a time lapses with it; what Congress is told of before begins no earlier than the days it was promised.
+    private static void CheckTerm(Violations fields, Waiver waiver, Google.Type.Date? announced, KnownCodes codes, string path)
+    {
+        if (!codes.LegalBases.TryGetValue(waiver.LegalBasis, out var basis))
+            return;
+        var from = waiver.EffectiveFrom.ToDateOnly();
+        var yearEnds = new DateOnly(Washington.FiscalYear(from), 10, 1);
+        if (basis.WaiverTerm == "FISCAL_YEAR" && !(waiver.EffectiveTo?.ToDateOnly() <= yearEnds))
+            fields.Add($"{path}.effective_to", $"A waiver of {basis.Code} holds for a fiscal year: end it on {yearEnds:yyyy-MM-dd} or before.");
+        if (announced?.ToDateOnly().AddDays(basis.WaiverNoticeDays) > from)
+            fields.Add($"{path}.effective_from", $"A waiver of {basis.Code} is announced {basis.WaiverNoticeDays} days before its first one.");
     }
 
     private static void CheckRestriction(Violations fields, Restriction restriction, string path)
