@@ -25,7 +25,7 @@ public sealed class RecordTests(SharedStack shared) : IClassFixture<SharedStack>
         var restrictions = Stack.Suspend("NGA", more: one => one.LegalBasis = "CSPA_404");
         restrictions.Restrictions.Add(Stack.Suspend("NGA", more: one => (one.LegalBasis, one.Effect) = ("POLICY_PAUSE", Effect.Hold)).Restrictions);
         await _stack.DecideAsync(restrictions);
-        var end = Stack.Today.AddDays(100);
+        var end = new DateOnly(Washington.FiscalYear(Stack.Today), 10, 1);
         var waived = await _stack.DecideAsync(Because(new Waiver { Country = "NGA", LegalBasis = "CSPA_404", EffectiveFrom = Stack.Today.ToProto(), EffectiveTo = end.ToProto() }));
 
         var verdict = await _stack.AskAsync("NGA", more: request => request.MinRevision = waived.Revisions[0].Revision);
