@@ -11,10 +11,22 @@ internal static class CatalogDecisions
 
     public static Outcome<Course> CheckNew(Course course) => Checked(course, RepeatedIds("course", course.ExternalIds));
 
-    public static Outcome<CourseVersion> CheckNew(CourseVersion version) => Checked(version, Prices("course_version", version.Prices));
+    public static Outcome<CourseVersion> CheckNew(CourseVersion version) => Checked(version, [.. VersionDecisions.Violations("course_version", version)]);
 
     public static Outcome<Offering> CheckNew(Offering offering) =>
         Checked(offering, [.. Dates(offering), .. RepeatedIds("offering", offering.ExternalIds)]);
+
+    /// <summary>The school as it is to be. Names in other systems are added and never taken away: somebody may know it by one.</summary>
+    public static Outcome<SchoolRow> Update(SchoolRow? before, School school, string etag)
+    {
+        if (before is null)
+            return NotFound("school");
+        if (etag != before.Etag)
+            return Refusal.Of(CommonReason.EtagMismatch, "The school has changed since it was read.").With("etag", before.Etag);
+        var after = CatalogEvents.NewRow(before.Id, school);
+        var (sources, names) = CatalogEvents.Sorted(CatalogEvents.Names(before.Sources, before.Names).Union(school.ExternalIds));
+        return after with { Sources = sources, Names = names, Version = before.Version + 1, CreatedAt = before.CreatedAt };
+    }
 
     /// <summary>A MASL number is opaque but for its first letter, and only where it looks like one: made-up numbers of report lines ("FMTR-1A2B") say nothing.</summary>
     public static ImplementingAgency AgencyOf(string maslNumber) =>
@@ -36,11 +48,14 @@ internal static class CatalogDecisions
         {
             { NameHolder: { } name } => Refusal.Of(CommonReason.ExternalIdTaken, $"The external id {name.ExternalId} of {name.Source} is another's.")
                 .With("id", name.ResourceId.ToString()).With("source", name.Source).With("external_id", name.ExternalId),
-            { MissingReference: { } missing } => Refusal.Of(ErrorReason.ReferenceNotFound, $"{missing.Field} names nothing in the catalogue.")
-                .With("field", missing.Field).With("id", missing.Id.ToString()),
+            { MissingReference: { } missing } => NoReference(missing.Field, missing.Id),
+            { NoClass: { } reason } => Refusal.Of(reason, reason == ErrorReason.NotAClass ? "What is charged and not taught has no classes." : "The course is no longer in the year's catalogue."),
             { Row: { } row } => row,
             _ => throw new InvalidOperationException("An insert that met nothing has a row."),
         };
+
+    public static Refusal NoReference(string field, string id) =>
+        Refusal.Of(ErrorReason.ReferenceNotFound, $"{field} names nothing in the catalogue.").With("field", field).With("id", id);
 
     public static Refusal NotFound(string resource) => Refusal.Of(CommonReason.NotFound, $"There is no such {resource}.").With("resource", resource);
 
@@ -91,20 +106,5 @@ internal static class CatalogDecisions
     {
         var seen = new HashSet<(string, string)>();
         return [.. ids.Index().Where(id => !seen.Add((id.Item.Source, id.Item.Id))).Select(id => ($"{resource}.external_ids[{id.Index}]", "repeats an earlier one"))];
-    }
-
-    private static List<(string, string)> Prices(string resource, IReadOnlyList<TuitionPrice> prices)
-    {
-        var violations = new List<(string, string)>();
-        var rates = new HashSet<string>();
-        foreach (var (index, price) in prices.Index())
-        {
-            var path = $"{resource}.prices[{index}]";
-            if (!rates.Add(price.Rate))
-                violations.Add(($"{path}.rate", "repeats an earlier one"));
-            if (price.Price.Units < 0 || price.Price.Nanos < 0)
-                violations.Add(($"{path}.price", "must not be negative"));
-        }
-        return violations;
     }
 }

@@ -22,6 +22,15 @@ internal static class CatalogEvents
     public static OutboundEvent Created(CourseVersionRow version) =>
         Event(version.CourseId, version.CourseRevision, country: null, new CourseVersionCreated { CourseVersion = version.ToResource() });
 
+    public static OutboundEvent Changed(CourseVersionRow version, IEnumerable<string> fields) =>
+        Event(version.CourseId, version.CourseRevision, country: null, new CourseVersionChanged { CourseVersion = version.ToResource(), Fields = { fields }, Reason = version.Reason });
+
+    public static OutboundEvent Retired(CourseVersionRow version) =>
+        Event(version.CourseId, version.CourseRevision, country: null, new CourseVersionRetired { CourseVersion = version.ToResource(), Reason = version.Reason });
+
+    public static OutboundEvent Changed(SchoolRow school) =>
+        Event(school.Id, school.Version, country: null, new SchoolChanged { School = school.ToResource() });
+
     public static SchoolRow NewRow(Guid id, School school)
     {
         var (sources, names) = Sorted(school.ExternalIds);
@@ -52,18 +61,27 @@ internal static class CatalogEvents
         };
     }
 
-    public static CourseVersionRow NewRow(Guid id, CourseVersion version) => new()
+    public static CourseVersionRow NewRow(Guid id, CourseVersion version, DateOnly today, string actor) => new()
     {
         Id = id,
         CourseId = Guid.Parse(version.CourseId),
         FiscalYear = version.FiscalYear,
         Title = version.Title,
         SchoolId = version.SchoolId.Length > 0 ? Guid.Parse(version.SchoolId) : null,
+        Location = version.Location,
         TrainingKind = Text(version.TrainingKind),
+        Platform = version.Platform,
+        Purpose = version.Purpose,
+        AnalysisCode = version.AnalysisCode,
         DurationDays = version.DurationDays,
         EclMinimum = version.EclMinimum,
+        OpiMinimum = version.OpiMinimum,
+        Prerequisites = Json(version.Prerequisites),
         Prices = Json(version.Prices),
         Dedicated = version.Dedicated,
+        Charge = version.Charge,
+        EffectiveFrom = today,
+        Actor = actor,
     };
 
     public static School ToResource(this SchoolRow row) => new()
@@ -76,6 +94,7 @@ internal static class CatalogEvents
         ExternalIds = { Names(row.Sources, row.Names) },
         Version = row.Version,
         CreateTime = Time(row.CreatedAt),
+        Etag = row.Etag,
     };
 
     public static Course ToResource(this CourseRow row) => new()
@@ -102,18 +121,33 @@ internal static class CatalogEvents
         Dedicated = row.Dedicated,
         MaslNumber = row.MaslNumber,
         CreateTime = Time(row.CreatedAt),
+        Location = row.Location,
+        Platform = row.Platform,
+        Purpose = row.Purpose,
+        AnalysisCode = row.AnalysisCode,
+        OpiMinimum = row.OpiMinimum,
+        Prerequisites = { List<PrerequisiteGroup>(row.Prerequisites) },
+        Charge = row.Charge,
+        Revision = row.Revision,
+        Etag = row.Etag,
+        EffectiveFrom = row.EffectiveFrom.ToProto(),
+        EffectiveTo = row.EffectiveTo?.ToProto(),
+        Retired = row.Retired,
+        Reason = row.Reason,
     };
 
     /// <summary>An enum value as the record keeps it: its name in the contract, less the prefix.</summary>
     public static string Text<T>(T value) where T : struct, Enum => Spelling<T>.Texts[value];
 
     /// <summary>Proto3 JSON: money as units and nanos, never a float.</summary>
-    public static string Json(IEnumerable<TuitionPrice> prices) => $"[{string.Join(',', prices.Select(price => JsonFormatter.Default.Format(price)))}]";
+    public static string Json<T>(IEnumerable<T> messages) where T : IMessage => $"[{string.Join(',', messages.Select(message => JsonFormatter.Default.Format(message)))}]";
 
-    public static IEnumerable<TuitionPrice> Prices(string json)
+    public static IEnumerable<TuitionPrice> Prices(string json) => List<TuitionPrice>(json);
+
+    public static IEnumerable<T> List<T>(string json) where T : IMessage, new()
     {
         using var document = JsonDocument.Parse(json);
-        return [.. document.RootElement.EnumerateArray().Select(price => JsonParser.Default.Parse<TuitionPrice>(price.GetRawText()))];
+        return [.. document.RootElement.EnumerateArray().Select(message => JsonParser.Default.Parse<T>(message.GetRawText()))];
     }
 
     // In the order in which the record gives them back, so that a create and a later get show the same.

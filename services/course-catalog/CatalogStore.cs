@@ -11,7 +11,8 @@ internal sealed record Added<T> where T : class
     public T? Row { get; init; }
     public Guid? KeyHolder { get; init; }
     public NameHolder? NameHolder { get; init; }
-    public (string Field, Guid Id)? MissingReference { get; init; }
+    public (string Field, string Id)? MissingReference { get; init; }
+    public ErrorReason? NoClass { get; init; }
 }
 
 internal sealed record NameHolder
@@ -52,9 +53,10 @@ internal static class CatalogStore
             limit 1
             """;
         var arguments = new { kind, id, sources, names };
-        return names.Length == 0 || await tx.Connection.ExecuteAsync(Command(sql, arguments, cancel)) == names.Length
-            ? new() { Row = row }
-            : new() { NameHolder = await tx.Connection.QuerySingleAsync<NameHolder>(Command(holder, arguments, cancel)) };
+        if (names.Length == 0 || await tx.Connection.ExecuteAsync(Command(sql, arguments, cancel)) == names.Length)
+            return new() { Row = row };
+        // Those that are not new are another's, or its own from before.
+        return await tx.Connection.QuerySingleOrDefaultAsync<NameHolder?>(Command(holder, arguments, cancel)) is { } other ? new() { NameHolder = other } : new() { Row = row };
     }
 
     public static async Task<Guid?> HolderAsync(Transaction tx, string sql, object key, CancellationToken cancel) =>

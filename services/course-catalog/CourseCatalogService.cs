@@ -6,10 +6,12 @@ using Npgsql;
 namespace Imet.CourseCatalog;
 
 /// <summary>Each resource's methods stand in its own folder.</summary>
-internal sealed partial class CourseCatalogService(Database database, Writes writes, Pages pages, TimeProvider clock) : V1.CourseCatalogService.CourseCatalogServiceBase
+internal sealed partial class CourseCatalogService(Database database, Writes writes, Pages pages, DueWork dueWork, TimeProvider clock) : V1.CourseCatalogService.CourseCatalogServiceBase
 {
     // The routing word of what concerns every country; no token is bound to it, so a caller bound to some countries can't change what is everybody's.
     private const string EveryCountry = "ALL";
+
+    private DateOnly Today => Washington.Today(clock);
 
     /// <summary>The countries whose own offerings the caller may see; null = all.</summary>
     private static string[]? Countries(ServerCallContext context) => Caller.Of(context).Countries?.ToArray();

@@ -62,7 +62,7 @@ public sealed class Catalog(Servers servers) : IAsyncLifetime
             await replica.DisposeAsync();
     }
 
-    public Client At(int replica) => As(replica, "catalog-tests", ["catalog.read", "catalog.write"]);
+    public Client At(int replica) => As(replica, "catalog-tests", ["catalog.read", "catalog.write", "catalog.publish"]);
 
     public Client As(string subject, string[] scopes, params string[] countries) => As(0, subject, scopes, countries);
 

@@ -28,7 +28,7 @@ public sealed class OfferingTests(Catalog catalog)
             new CourseFacts
             {
                 CourseId = course.Id, MaslNumber = course.MaslNumber, Title = version.Title, SchoolId = school.Id, SchoolName = school.Name, SchoolCode = school.Code,
-                TrainingKind = TrainingKind.Operational, ImplementingAgency = ImplementingAgency.AirForce, FiscalYear = 2031, Dedicated = true, Prices = { version.Prices },
+                TrainingKind = TrainingKind.Operational, ImplementingAgency = ImplementingAgency.AirForce, FiscalYear = 2031, Dedicated = true, Prices = { version.Prices }, DurationDays = 306, EclMinimum = 80,
             }, offering.Course);
         Assert.Equal((Offering.Types.State.Open, 1L, "\"1\"", true), (offering.State, offering.Version, offering.Etag, offering.AllInternational));
         Assert.Equal(offering.StartDate, offering.ReportDate);

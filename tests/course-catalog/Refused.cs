@@ -9,6 +9,8 @@ internal sealed record Refused(StatusCode Code, string Reason, IReadOnlyDictiona
 {
     public static async Task<Refused> ByAsync<T>(AsyncUnaryCall<T> call) => Of(await Assert.ThrowsAsync<RpcException>(async () => await call));
 
+    public static async Task<Refused> ByAsync<T>(Func<Task<T>> call) => Of(await Assert.ThrowsAsync<RpcException>(call));
+
     public static Refused Of(RpcException e)
     {
         var status = e.GetRpcStatus();

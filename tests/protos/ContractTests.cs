@@ -13,7 +13,7 @@ public sealed partial class ContractTests
     private static readonly string[] ReadVerbs = ["Get", "List", "BatchGet", "Evaluate", "BatchEvaluate", "Explain", "Preview", "Watch", "Resolve", "Search", "Check"];
 
     // Sets that are small by nature and always wanted whole.
-    private static readonly string[] ListsWithoutPages = ["ListLegalBases", "ListFundingPrograms", "ListCountryRevisions"];
+    private static readonly string[] ListsWithoutPages = ["ListLegalBases", "ListFundingPrograms", "ListCountryRevisions", "ListEditions", "ListTuitionRates"];
 
     private static readonly Dictionary<string, string> ScopePrefixes = new()
     {

@@ -16,6 +16,7 @@ internal sealed record CourseRow
     public DateTime CreatedAt { get; init; }
 }
 
+/// <summary>What a year's catalogue says of a course from one day until before another: one revision.</summary>
 internal sealed record CourseVersionRow
 {
     public required Guid Id { get; init; }
@@ -25,12 +26,27 @@ internal sealed record CourseVersionRow
     public required int FiscalYear { get; init; }
     public required string Title { get; init; }
     public Guid? SchoolId { get; init; }
+    public required string Location { get; init; }
     public required string TrainingKind { get; init; }
+    public required string Platform { get; init; }
+    public required string Purpose { get; init; }
+    public required string AnalysisCode { get; init; }
     public required int DurationDays { get; init; }
     public required int EclMinimum { get; init; }
+    public required string OpiMinimum { get; init; }
+    public required string Prerequisites { get; init; }
     public required string Prices { get; init; }
     public required bool Dedicated { get; init; }
+    public required bool Charge { get; init; }
+    public bool Retired { get; init; }
+    public long Revision { get; init; } = 1;
+    public DateOnly EffectiveFrom { get; init; }
+    public DateOnly? EffectiveTo { get; init; }
+    public string Reason { get; init; } = "";
+    public string Actor { get; init; } = "";
     public DateTime CreatedAt { get; init; }
+
+    public string Etag => $"\"{Revision}\"";
 }
 
 internal sealed record VersionFilter
@@ -39,6 +55,8 @@ internal sealed record VersionFilter
     public required Guid? SchoolId { get; init; }
     public required string? TrainingKind { get; init; }
     public required string TitleContains { get; init; }
+    public required DateOnly AsOf { get; init; }
+    public required bool WithRetired { get; init; }
 }
 
 internal static class CourseStore
@@ -49,10 +67,17 @@ internal static class CourseStore
         array(select x.external_id from external_ids x where x.resource_id = c.id and x.kind = 'COURSE' order by x.source, x.external_id) as names
         """;
 
-    private const string VersionColumns = """
-        v.id, v.course_id, c.masl_number, v.fiscal_year, v.title, v.school_id, v.training_kind, v.duration_days, v.ecl_minimum,
-        v.prices::text as prices, v.dedicated, v.created_at
+    private const string RevisionColumns = """
+        r.title, r.school_id, r.location, r.training_kind, r.platform, r.purpose, r.analysis_code, r.duration_days, r.ecl_minimum, r.opi_minimum,
+        r.prerequisites::text as prerequisites, r.prices::text as prices, r.dedicated, r.charge, r.retired, r.revision, r.effective_from, r.effective_to, r.reason, r.actor
         """;
+
+    internal const string VersionSql = $"""
+        select v.id, v.course_id, c.masl_number, c.version as course_revision, v.fiscal_year, v.created_at, {RevisionColumns}
+        from course_version_revisions r join course_versions v on v.id = r.course_version_id join courses c on c.id = v.course_id
+        """;
+
+    private const string SaidOn = "r.effective_from <= @asOf and (r.effective_to is null or r.effective_to > @asOf)";
 
     public static async Task<Added<CourseRow>> AddAsync(Transaction tx, CourseRow course, CancellationToken cancel)
     {
@@ -110,59 +135,92 @@ internal static class CourseStore
         var school = await results.ReadSingleOrDefaultAsync<Guid?>();
         var createdAt = await results.ReadSingleOrDefaultAsync<DateTime?>();
         if (course is null)
-            return new() { MissingReference = ("course_version.course_id", version.CourseId) };
+            return new() { MissingReference = ("course_version.course_id", version.CourseId.ToString()) };
         if (school != version.SchoolId)
-            return new() { MissingReference = ("course_version.school_id", version.SchoolId!.Value) };
+            return new() { MissingReference = ("course_version.school_id", version.SchoolId.ToString()!) };
         if (createdAt is null)
         {
             const string holder = "select id from course_versions where course_id = @CourseId and fiscal_year = @FiscalYear";
             return new() { KeyHolder = await HolderAsync(tx, holder, version, cancel) };
         }
+        EnqueueRevision(tx, version);
         return new() { Row = version with { MaslNumber = course.MaslNumber, CourseRevision = course.CourseRevision, CreatedAt = createdAt.Value } };
     }
 
-    public static async Task<IReadOnlyList<CourseVersionRow>> VersionsOfAsync(NpgsqlConnection connection, Guid courseId, CancellationToken cancel)
+    /// <summary>The latest revision, under the lock on its course: what is said later is said after this.</summary>
+    public static async Task<CourseVersionRow?> LockVersionAsync(Transaction tx, Guid id, CancellationToken cancel)
     {
         const string sql = $"""
-            select {VersionColumns}
-            from course_versions v join courses c on c.id = v.course_id
-            where v.course_id = @courseId
-            order by v.fiscal_year desc
+            select c.id from courses c join course_versions v on v.course_id = c.id where v.id = @id for no key update of c;
+            {VersionSql} where v.id = @id and r.effective_to is null
             """;
-        return [.. await connection.QueryAsync<CourseVersionRow>(Command(sql, new { courseId }, cancel))];
+        await using var results = await tx.Connection.QueryMultipleAsync(Command(sql, new { id }, cancel));
+        await results.ReadAsync<Guid>();
+        return await results.ReadSingleOrDefaultAsync<CourseVersionRow?>();
     }
 
-    public static Task<CourseVersionRow?> VersionAsync(NpgsqlConnection connection, Guid id, CancellationToken cancel)
+    /// <summary>Queues a revision that takes the place of the one before it.</summary>
+    public static void Revise(Transaction tx, CourseVersionRow revision)
     {
-        const string sql = $"select {VersionColumns} from course_versions v join courses c on c.id = v.course_id where v.id = @id";
-        return connection.QuerySingleOrDefaultAsync<CourseVersionRow?>(Command(sql, new { id }, cancel));
+        tx.Enqueue("update course_version_revisions set effective_to = $3 where course_version_id = $1 and revision = $2", revision.Id, revision.Revision - 1, revision.EffectiveFrom);
+        EnqueueRevision(tx, revision);
+        tx.Enqueue("update courses set version = version + 1 where id = $1", revision.CourseId);
     }
 
-    public static Task<CourseVersionRow?> VersionAsync(NpgsqlConnection connection, Guid courseId, int fiscalYear, CancellationToken cancel)
+    public static void EnqueueRevision(Transaction tx, CourseVersionRow r) => tx.Enqueue("""
+        insert into course_version_revisions (course_version_id, revision, fiscal_year, title, school_id, location, training_kind, platform, purpose, analysis_code, duration_days, ecl_minimum,
+            opi_minimum, prerequisites, prices, dedicated, charge, retired, effective_from, reason, actor)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+        """,
+        r.Id, r.Revision, r.FiscalYear, r.Title, Sql.Of(NpgsqlTypes.NpgsqlDbType.Uuid, r.SchoolId), r.Location, r.TrainingKind, r.Platform, r.Purpose, r.AnalysisCode, r.DurationDays, r.EclMinimum,
+        r.OpiMinimum, Sql.Json(r.Prerequisites), Sql.Json(r.Prices), r.Dedicated, r.Charge, r.Retired, r.EffectiveFrom, r.Reason, r.Actor);
+
+    /// <summary>What of these the catalogue lacks: rates by code, courses by MASL number, a school by id.</summary>
+    public static async Task<IReadOnlySet<string>> MissingAsync(NpgsqlConnection connection, References asked, CancellationToken cancel)
     {
-        const string sql = $"""
-            select {VersionColumns}
-            from course_versions v join courses c on c.id = v.course_id
-            where v.course_id = @courseId and v.fiscal_year = @fiscalYear
+        const string sql = """
+            select x.code from unnest(@Rates) as x (code) where not exists (select from tuition_rates t where t.code = x.code)
+            union all
+            select x.number from unnest(@MaslNumbers) as x (number) where not exists (select from courses c where c.masl_number = x.number)
+            union all
+            select @SchoolId::text where @SchoolId is not null and not exists (select from schools s where s.id = @SchoolId)
             """;
-        return connection.QuerySingleOrDefaultAsync<CourseVersionRow?>(Command(sql, new { courseId, fiscalYear }, cancel));
+        return asked.IsEmpty ? new HashSet<string>() : (await connection.QueryAsync<string>(Command(sql, asked, cancel))).ToHashSet();
+    }
+
+    public static async Task<IReadOnlyList<CourseVersionRow>> VersionsOfAsync(NpgsqlConnection connection, Guid courseId, DateOnly asOf, CancellationToken cancel)
+    {
+        const string sql = $"{VersionSql} where v.course_id = @courseId and {SaidOn} order by v.fiscal_year desc";
+        return [.. await connection.QueryAsync<CourseVersionRow>(Command(sql, new { courseId, asOf }, cancel))];
+    }
+
+    public static Task<CourseVersionRow?> VersionAsync(NpgsqlConnection connection, Guid id, DateOnly asOf, CancellationToken cancel)
+    {
+        const string sql = $"{VersionSql} where v.id = @id and {SaidOn}";
+        return connection.QuerySingleOrDefaultAsync<CourseVersionRow?>(Command(sql, new { id, asOf }, cancel));
+    }
+
+    public static Task<CourseVersionRow?> VersionAsync(NpgsqlConnection connection, Guid courseId, int fiscalYear, DateOnly asOf, CancellationToken cancel)
+    {
+        const string sql = $"{VersionSql} where v.course_id = @courseId and v.fiscal_year = @fiscalYear and {SaidOn}";
+        return connection.QuerySingleOrDefaultAsync<CourseVersionRow?>(Command(sql, new { courseId, fiscalYear, asOf }, cancel));
     }
 
     public static async Task<IReadOnlyList<CourseVersionRow>> VersionsAsync(
         NpgsqlConnection connection, VersionFilter filter, PageRequest page, CancellationToken cancel)
     {
         var sql = $"""
-            select {VersionColumns}
-            from course_versions v join courses c on c.id = v.course_id
-            where v.fiscal_year = @FiscalYear and (v.title, v.id) > (@afterTitle, @afterId)
-                {When(filter.SchoolId is not null, "and v.school_id = @SchoolId")}
-                {When(filter.TrainingKind is not null, "and v.training_kind = @TrainingKind")}
-                {When(filter.TitleContains.Length > 0, "and position(lower(@TitleContains) in lower(v.title)) > 0")}
-            order by v.title, v.id
+            {VersionSql}
+            where r.fiscal_year = @FiscalYear and (r.title, r.course_version_id) > (@afterTitle, @afterId) and {SaidOn}
+                {When(!filter.WithRetired, "and not r.retired")}
+                {When(filter.SchoolId is not null, "and r.school_id = @SchoolId")}
+                {When(filter.TrainingKind is not null, "and r.training_kind = @TrainingKind")}
+                {When(filter.TitleContains.Length > 0, "and position(lower(@TitleContains) in lower(r.title)) > 0")}
+            order by r.title, r.course_version_id
             limit @limit
             """;
         var (afterTitle, afterId) = After(page);
-        var arguments = new { filter.FiscalYear, filter.SchoolId, filter.TrainingKind, filter.TitleContains, afterTitle, afterId, limit = page.Size + 1 };
+        var arguments = new { filter.FiscalYear, filter.SchoolId, filter.TrainingKind, filter.TitleContains, asOf = filter.AsOf, afterTitle, afterId, limit = page.Size + 1 };
         return [.. await connection.QueryAsync<CourseVersionRow>(Command(sql, arguments, cancel))];
     }
 
@@ -171,4 +229,10 @@ internal static class CourseStore
         public required string MaslNumber { get; init; }
         public required long CourseRevision { get; init; }
     }
+}
+
+/// <summary>What a version names that must be in the catalogue.</summary>
+internal sealed record References(string[] Rates, string[] MaslNumbers, Guid? SchoolId)
+{
+    public bool IsEmpty => Rates.Length + MaslNumbers.Length == 0 && SchoolId is null;
 }

@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using Imet.Chassis;
 using Imet.CourseCatalog.V1;
 using static Imet.CourseCatalog.CatalogEvents;
@@ -68,6 +69,9 @@ internal static class OfferingEvents
         };
     }
 
+    public static OutboundEvent CourseChanged(OfferingRow offering) =>
+        Event(offering.Id, offering.Version, offering.HostCountry, new OfferingCourseChanged { Offering = offering.ToResource() });
+
     public static Offering ToResource(this OfferingRow row) => new()
     {
         Id = row.Id.ToString(),
@@ -83,24 +87,27 @@ internal static class OfferingEvents
         ExternalIds = { Names(row.Sources, row.Names) },
         Version = row.Version,
         Etag = row.Etag,
-        Course = new CourseFacts
-        {
-            CourseId = row.CourseId.ToString(),
-            MaslNumber = row.MaslNumber,
-            Title = row.Title,
-            SchoolId = row.SchoolId?.ToString() ?? "",
-            SchoolName = row.SchoolName ?? "",
-            SchoolCode = row.SchoolCode ?? "",
-            TrainingKind = Value<TrainingKind>(row.TrainingKind),
-            ImplementingAgency = Value<ImplementingAgency>(row.ImplementingAgency),
-            FiscalYear = row.FiscalYear,
-            Dedicated = row.Dedicated,
-            EclMinimum = row.EclMinimum,
-            Prices = { Prices(row.Prices) },
-        },
+        Course = CourseOf(row),
         CreateTime = Time(row.CreatedAt),
         UpdateTime = Time(row.UpdatedAt),
     };
+
+    private static CourseFacts CourseOf(OfferingRow row)
+    {
+        var facts = JsonParser.Default.Parse<CourseFacts>(row.Facts);
+        facts.CourseId = row.CourseId.ToString();
+        facts.MaslNumber = row.MaslNumber;
+        facts.Title = row.Title;
+        facts.SchoolId = row.SchoolId?.ToString() ?? "";
+        facts.SchoolName = row.SchoolName ?? "";
+        facts.SchoolCode = row.SchoolCode ?? "";
+        facts.TrainingKind = Value<TrainingKind>(row.TrainingKind);
+        facts.ImplementingAgency = Value<ImplementingAgency>(row.ImplementingAgency);
+        facts.FiscalYear = row.FiscalYear;
+        facts.Dedicated = row.Dedicated;
+        facts.Prices.Add(Prices(row.Prices));
+        return facts;
+    }
 
     public static Quota ToResource(this QuotaRow row) => new()
     {

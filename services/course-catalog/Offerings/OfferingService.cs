@@ -13,7 +13,7 @@ internal sealed partial class CourseCatalogService
         Caller.Of(context).Require(offering.HostCountry.Length > 0 ? offering.HostCountry : EveryCountry);
         return writes.RunAsync(request, context, async tx =>
         {
-            var added = await OfferingStore.AddAsync(tx, OfferingEvents.NewRow(Guid.CreateVersion7(), offering, request.Planned), context.CancellationToken);
+            var added = await OfferingStore.AddAsync(tx, OfferingEvents.NewRow(Guid.CreateVersion7(), offering, request.Planned), Today, context.CancellationToken);
             var row = CatalogDecisions.Recorded(added).OrThrow();
             tx.Publish(OfferingEvents.Created(row));
             return new CreateOfferingResponse { Offering = row.ToResource() };
@@ -71,6 +71,8 @@ internal sealed partial class CourseCatalogService
             var row = await OfferingStore.UpdateAsync(tx, OfferingDecisions.Move(offering, request).OrThrow(), context.CancellationToken);
             foreach (var moved in OfferingEvents.Moved(offering!, row, request.Reason))
                 tx.Publish(moved);
+            // Another first day may be one on which another certificate holds.
+            TakeOver.Due(tx, dueWork, row.CourseVersionId, Today);
             return new MoveOfferingResponse { Offering = row.ToResource() };
         });
     }
@@ -89,7 +91,7 @@ internal sealed partial class CourseCatalogService
         writes.RunAsync(request, context, async tx =>
         {
             var offering = await LockAsync(tx, request.OfferingId, context);
-            var row = await OfferingStore.UpdateAsync(tx, OfferingDecisions.Cancel(offering, request.Etag, request.Reason, Washington.Today(clock)).OrThrow(), context.CancellationToken);
+            var row = await OfferingStore.UpdateAsync(tx, OfferingDecisions.Cancel(offering, request.Etag, request.Reason, Today).OrThrow(), context.CancellationToken);
             tx.Publish(OfferingEvents.Cancelled(row));
             return new CancelOfferingResponse { Offering = row.ToResource() };
         });

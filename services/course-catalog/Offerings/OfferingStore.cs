@@ -1,6 +1,7 @@
 using System.Globalization;
 using Dapper;
 using Imet.Chassis;
+using Imet.CourseCatalog.V1;
 using Npgsql;
 using static Imet.CourseCatalog.CatalogStore;
 
@@ -21,8 +22,8 @@ internal sealed record OfferingRow
     public string ImplementingAgency { get; init; } = "";
     public int FiscalYear { get; init; }
     public bool Dedicated { get; init; }
-    public int EclMinimum { get; init; }
     public string Prices { get; init; } = "[]";
+    public string Facts { get; init; } = "{}";
     public required DateOnly ReportDate { get; init; }
     public required DateOnly StartDate { get; init; }
     public required DateOnly EndDate { get; init; }
@@ -65,9 +66,8 @@ internal static class OfferingStore
 {
     private const string Columns = """
         o.id, o.course_version_id, o.course_id, o.masl_number, o.title, o.school_id, o.school_name, o.school_code, o.training_kind, o.implementing_agency,
-        o.fiscal_year, o.dedicated, o.prices::text as prices, o.report_date, o.start_date, o.end_date, o.capacity, o.location, o.host_country, o.state,
-        o.all_international, o.cancelled_on, o.cancelled_because, o.version, o.created_at, o.updated_at,
-        (select v.ecl_minimum from course_versions v where v.id = o.course_version_id) as ecl_minimum
+        o.fiscal_year, o.dedicated, o.prices::text as prices, o.facts::text as facts, o.report_date, o.start_date, o.end_date, o.capacity, o.location, o.host_country, o.state,
+        o.all_international, o.cancelled_on, o.cancelled_because, o.version, o.created_at, o.updated_at
         """;
 
     internal const string NamedColumns = $"""
@@ -81,22 +81,52 @@ internal static class OfferingStore
     // An offering held in a country is that country's own to see; a caller without countries sees all.
     internal const string InSight = "(o.host_country is null or @countries::text[] is null or o.host_country = any(@countries))";
 
-    public static async Task<Added<OfferingRow>> AddAsync(Transaction tx, OfferingRow offering, CancellationToken cancel)
+    public static async Task<Added<OfferingRow>> AddAsync(Transaction tx, OfferingRow offering, DateOnly today, CancellationToken cancel)
     {
         const string sql = $"""
             insert into offerings as o (id, course_version_id, course_id, masl_number, title, school_id, school_name, school_code, training_kind,
-                implementing_agency, fiscal_year, dedicated, prices, report_date, start_date, end_date, capacity, location, host_country, state,
+                implementing_agency, fiscal_year, dedicated, prices, facts, report_date, start_date, end_date, capacity, location, host_country, state,
                 all_international, version)
-            select @Id, v.id, v.course_id, c.masl_number, v.title, v.school_id, s.name, s.code, v.training_kind,
-                c.implementing_agency, v.fiscal_year, v.dedicated, v.prices, @ReportDate, @StartDate, @EndDate, @Capacity, @Location, @HostCountry, @State,
+            select @Id, @CourseVersionId, k.course_id, k.masl_number, k.title, k.school_id, k.school_name, k.school_code, k.training_kind,
+                k.implementing_agency, k.fiscal_year, k.dedicated, k.prices, k.facts, @ReportDate, @StartDate, @EndDate, @Capacity, @Location, @HostCountry, @State,
                 @AllInternational, @Version
-            from course_versions v join courses c on c.id = v.course_id left join schools s on s.id = v.school_id
-            where v.id = @CourseVersionId
+            from offering_course(@CourseVersionId, @StartDate, @today) k
+            where not k.charge and not k.retired
             returning {Columns}
             """;
-        return await tx.Connection.QuerySingleOrDefaultAsync<OfferingRow?>(Command(sql, offering, cancel)) is { } row
-            ? await NamedAsync(tx, "OFFERING", row.Id, offering.Sources, offering.Names, row with { Sources = offering.Sources, Names = offering.Names }, cancel)
-            : new() { MissingReference = ("offering.course_version_id", offering.CourseVersionId) };
+        const string why = "select charge, retired from offering_course(@CourseVersionId, @StartDate, @today)";
+        var arguments = new
+        {
+            offering.Id, offering.CourseVersionId, offering.ReportDate, offering.StartDate, offering.EndDate, offering.Capacity, offering.Location, offering.HostCountry, offering.State,
+            offering.AllInternational, offering.Version, today,
+        };
+        if (await tx.Connection.QuerySingleOrDefaultAsync<OfferingRow?>(Command(sql, arguments, cancel)) is { } row)
+            return await NamedAsync(tx, "OFFERING", row.Id, offering.Sources, offering.Names, row with { Sources = offering.Sources, Names = offering.Names }, cancel);
+        return await tx.Connection.QuerySingleOrDefaultAsync<(bool Charge, bool Retired)?>(Command(why, arguments, cancel)) is { } course
+            ? new() { NoClass = course.Charge ? ErrorReason.NotAClass : ErrorReason.CourseRetired }
+            : new() { MissingReference = ("offering.course_version_id", offering.CourseVersionId.ToString()) };
+    }
+
+    /// <summary>What the catalogue says of the course now, taken over by classes to come that say something else.</summary>
+    public static async Task<IReadOnlyList<OfferingRow>> TakeOverCourseAsync(Transaction tx, Guid courseVersionId, DateOnly today, int limit, CancellationToken cancel)
+    {
+        const string sql = $"""
+            with stale as materialized (
+                select s.id
+                from offerings s, lateral offering_course(s.course_version_id, s.start_date, @today) k
+                where s.course_version_id = @courseVersionId and s.start_date > @today and s.state <> 'CANCELLED'
+                    and (s.title, s.school_id, s.school_name, s.school_code, s.training_kind, s.dedicated, s.prices, s.facts)
+                        is distinct from (k.title, k.school_id, k.school_name, k.school_code, k.training_kind, k.dedicated, k.prices, k.facts)
+                order by s.id limit @limit for no key update of s
+            )
+            update offerings o
+            set title = k.title, school_id = k.school_id, school_name = k.school_name, school_code = k.school_code, training_kind = k.training_kind, dedicated = k.dedicated,
+                prices = k.prices, facts = k.facts, version = o.version + 1, updated_at = now()
+            from stale, offerings i, lateral offering_course(i.course_version_id, i.start_date, @today) k
+            where o.id = stale.id and i.id = stale.id
+            returning {NamedColumns}
+            """;
+        return [.. await tx.Connection.QueryAsync<OfferingRow>(Command(sql, new { courseVersionId, today, limit }, cancel))];
     }
 
     public static Task<OfferingRow?> OfferingAsync(NpgsqlConnection connection, Guid id, string[]? countries, CancellationToken cancel)

@@ -19,6 +19,23 @@ internal sealed partial class CourseCatalogService
         });
     }
 
+    public override Task<UpdateSchoolResponse> UpdateSchool(UpdateSchoolRequest request, ServerCallContext context)
+    {
+        Caller.Of(context).Require(EveryCountry);
+        var school = CatalogDecisions.CheckNew(request.School).OrThrow();
+        var cancel = context.CancellationToken;
+        return writes.RunAsync(request, context, async tx =>
+        {
+            var before = await SchoolStore.LockAsync(tx, Guid.Parse(request.SchoolId), cancel);
+            var updated = await SchoolStore.UpdateAsync(tx, CatalogDecisions.Update(before, school, request.Etag).OrThrow(), cancel);
+            var row = CatalogDecisions.Recorded(updated, ErrorReason.SchoolCodeTaken, $"A school with code {school.Code}").OrThrow();
+            tx.Publish(CatalogEvents.Changed(row));
+            foreach (var version in await SchoolStore.VersionsWithClassesToComeAsync(tx.Connection, row.Id, Today, cancel))
+                TakeOver.Due(tx, dueWork, version, Today);
+            return new UpdateSchoolResponse { School = row.ToResource() };
+        });
+    }
+
     public override async Task<GetSchoolResponse> GetSchool(GetSchoolRequest request, ServerCallContext context)
     {
         Check(CatalogDecisions.ExactlyOne(("school_id", request.SchoolId.Length > 0), ("external_id", request.ExternalId is not null)));

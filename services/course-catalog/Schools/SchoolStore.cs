@@ -16,6 +16,8 @@ internal sealed record SchoolRow
     public required string[] Names { get; init; }
     public required long Version { get; init; }
     public DateTime CreatedAt { get; init; }
+
+    public string Etag => $"\"{Version}\"";
 }
 
 internal static class SchoolStore
@@ -37,6 +39,26 @@ internal static class SchoolStore
         if (await tx.Connection.ExecuteScalarAsync<DateTime?>(Command(sql, school, cancel)) is not { } createdAt)
             return new() { KeyHolder = await HolderAsync(tx, "select id from schools where code = @Code", school, cancel) };
         return await NamedAsync(tx, "SCHOOL", school.Id, school.Sources, school.Names, school with { CreatedAt = createdAt }, cancel);
+    }
+
+    public static Task<SchoolRow?> LockAsync(Transaction tx, Guid id, CancellationToken cancel) =>
+        tx.Connection.QuerySingleOrDefaultAsync<SchoolRow?>(Command($"select {Columns} from schools s where s.id = @id for no key update", new { id }, cancel));
+
+    public static async Task<Added<SchoolRow>> UpdateAsync(Transaction tx, SchoolRow school, CancellationToken cancel)
+    {
+        // A code that is being taken at this moment is waited for here, so that the update meets no surprise.
+        const string taken = "select id from schools where code = @Code and id <> @Id for share";
+        const string sql = "update schools set code = @Code, name = @Name, location = @Location, implementing_agency = @ImplementingAgency, version = @Version where id = @Id";
+        if (await tx.Connection.QuerySingleOrDefaultAsync<Guid?>(Command(taken, school, cancel)) is { } holder)
+            return new() { KeyHolder = holder };
+        await tx.Connection.ExecuteAsync(Command(sql, school, cancel));
+        return await NamedAsync(tx, "SCHOOL", school.Id, school.Sources, school.Names, school, cancel);
+    }
+
+    public static async Task<IReadOnlyList<Guid>> VersionsWithClassesToComeAsync(NpgsqlConnection connection, Guid schoolId, DateOnly today, CancellationToken cancel)
+    {
+        const string sql = "select distinct o.course_version_id from offerings o where o.school_id = @schoolId and o.start_date > @today";
+        return [.. await connection.QueryAsync<Guid>(Command(sql, new { schoolId, today }, cancel))];
     }
 
     public static Task<SchoolRow?> SchoolAsync(NpgsqlConnection connection, Guid id, CancellationToken cancel)

@@ -55,6 +55,7 @@ internal static class SearchStore
             {When(filter.SchoolId is not null, "and o.school_id = @SchoolId")}
             {When(filter.ImplementingAgency is not null, "and o.implementing_agency = @ImplementingAgency")}
             {When(filter.TrainingKind is not null, "and o.training_kind = @TrainingKind")}
+            {When(filter.EImetOn is not null, "and exists (select from e_imet_certificates e where e.course_id = o.course_id and e.certified_on <= @EImetOn and coalesce(e.revoked_on, e.valid_to) > @EImetOn)")}
             {When(filter.StartFrom is not null, "and o.start_date >= @StartFrom")}
             {When(filter.StartBefore is not null, "and o.start_date < @StartBefore")}
             {When(filter.SeatsLeft > 0, $"and o.capacity - coalesce(s.taken, 0) - coalesce(s.reserved, 0) + {(filter.Country is null ? "0" : OwnUnused)} >= @SeatsLeft")}
