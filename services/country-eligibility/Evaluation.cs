@@ -42,6 +42,7 @@ public static class Evaluation
         if (!inOrder)
             judged.Sort((a, b) => RestrictionVersion.StrongestFirst.Compare(a.Restriction, b.Restriction));
 
+        verdict.Findings.Capacity = judged.Count;
         var weakest = show == FindingsView.Bearing ? Rank(Bearing.Lifted) : 0;
         for (var rank = StrongestRank; rank >= weakest; rank--)
         {

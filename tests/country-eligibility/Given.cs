@@ -83,6 +83,8 @@ internal sealed class Given(string code, string name)
     public void Correct(Guid restriction, string known, Func<RestrictionRow, RestrictionRow> change) =>
         Version(restriction, Change.Corrected, known, known, row => change(row) with { Origin = row.Version });
 
+    public IReadOnlyList<DayChange> Days(string day) => DayChanges.On(Day(day), _restrictions, _reliefs);
+
     public CountryRecord Record() => CountryRecord.Of(new CountryRow
     {
         Code = code,
