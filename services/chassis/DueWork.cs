@@ -32,6 +32,14 @@ public sealed class DueWork(Signals signals)
         tx.AfterCommit(Signal);
     }
 
+    /// <summary>Adds the work only where a condition in SQL holds at that moment; its own values are $4 and on.</summary>
+    public void AddWhere(Transaction tx, string kind, string key, string condition, params ReadOnlySpan<object> values)
+    {
+        tx.Enqueue(AddSql.Replace("values ($1, $2, coalesce($3, '-infinity'))", $"select $1, $2, coalesce($3, '-infinity') where {condition}", StringComparison.Ordinal),
+            [kind, key, Sql.Null(NpgsqlTypes.NpgsqlDbType.TimestampTz), .. values]);
+        tx.AfterCommit(Signal);
+    }
+
     public void Signal() => signals.DueWork.Set();
 }
 

@@ -2,7 +2,9 @@ using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Offerings;
+using Imet.Enrollment.Seats;
 using Imet.Enrollment.V1;
+using Imet.Enrollment.Waitlist;
 using Imet.Options.V1;
 using ErrorReason = Imet.Enrollment.V1.ErrorReason;
 
@@ -40,6 +42,8 @@ public sealed record Wish
     public required IReadOnlyList<ExternalId> ExternalIds { get; init; }
     public required DateOnly? StartDate { get; init; }
     public required DateOnly? EndDate { get; init; }
+    /// <summary>The place on the waiting list when the class is full; null = it is refused then.</summary>
+    public int? WaitlistPriority { get; init; }
 }
 
 /// <summary>The student, if the caller's country has one of that id, with a line on the same dates, if there is one.</summary>
@@ -75,7 +79,9 @@ public static class EnrollmentDecisions
             return refusal;
         if (facts.Student?.BusyIn is { } busy)
             return StudentBusy(busy);
-        return RefusalOfSeats(facts.Seats, facts.Wish.Headcount) is { } full ? full : New(facts, LineState.SeatConfirmed, "enrolled");
+        return SeatDecisions.RefusalOfSeats(facts.Seats, facts.Wish.Headcount) is not { } full ? New(facts, LineState.SeatConfirmed, "enrolled")
+            : facts.Wish.WaitlistPriority is { } priority ? New(facts, LineState.Waitlisted, "waitlisted", new Wait(priority, facts.Now, null))
+            : full;
     }
 
     /// <summary>Named for a class, without a seat: who is nominated twice for the same days has not yet been seated twice.</summary>
@@ -95,7 +101,7 @@ public static class EnrollmentDecisions
         if (!line.IsOpen)
             return null;
         var standing = EffectTable.StandingOf(line, today);
-        List<LineHold> holds = [.. line.Holds.Where(hold => hold.Cause == HoldCause.GateRed)];
+        List<LineHold> holds = [.. line.Holds.Where(hold => hold.Cause is HoldCause.GateRed or HoldCause.DateConflict)];
         foreach (var finding in verdict.Findings)
         {
             var action = finding.Bearing switch
@@ -163,16 +169,12 @@ public static class EnrollmentDecisions
     /// <summary>What stands against a seat for the person or the class, whatever the country's rules say.</summary>
     internal static Refusal? RefusalOfOffering(OfferingCopy offering, Offering.Types.State state, DateOnly today)
     {
-        if (state != Offering.Types.State.Open)
+        if (state is not (Offering.Types.State.Open or Offering.Types.State.Moved))
             return Refusal.Of(ErrorReason.OfferingNotOpen, $"The class is {OfferingCopy.Text(state)}, not OPEN.").With("state", OfferingCopy.Text(state));
         return offering.StartDate < today || offering.EndDate < today
             ? Refusal.Of(ErrorReason.OfferingBegun, $"The class began on {offering.StartDate:yyyy-MM-dd}.").With("start_date", $"{offering.StartDate:yyyy-MM-dd}")
             : null;
     }
-
-    internal static Refusal? RefusalOfSeats(OfferingSeatsRow seats, int wanted) => seats.Taken + wanted <= seats.Capacity
-        ? null
-        : Refusal.Of(ErrorReason.OfferingFull, $"{seats.Taken} of {seats.Capacity} seats are taken; {wanted} asked for.").With("capacity", $"{seats.Capacity}").With("taken", $"{seats.Taken}");
 
     internal static Refusal StudentBusy(Guid lineId) => Refusal.Of(ErrorReason.StudentBusy, "The student has a line on these days already.").With("line_id", lineId.ToString());
 
@@ -196,7 +198,7 @@ public static class EnrollmentDecisions
         return RefusalToEnroll(facts.Verdict, wish.Country);
     }
 
-    private static LineChange New(EnrollFacts facts, LineState state, string change)
+    private static LineChange New(EnrollFacts facts, LineState state, string change, Wait? waiting = null)
     {
         var (wish, offering) = (facts.Wish, facts.Offering);
         var (rate, price) = wish.QuotedPrice is { } quoted ? ("", quoted) : Quote(wish.Funding.Program, offering.Course.Prices, wish.Headcount);
@@ -218,6 +220,7 @@ public static class EnrollmentDecisions
             State = state,
             CancelCause = null,
             Holds = facts.Verdict.Outcome == Outcome.Paused ? PausesIn(facts.Verdict, facts.Now) : [],
+            Waiting = waiting,
             // Who joins later than the class begins reports on the first day of the line.
             ReportDate = facts.Start == offering.StartDate ? offering.ReportDate : facts.Start,
             StartDate = facts.Start,

@@ -53,6 +53,9 @@ public static class EnrollmentEvents
         Progress = line.Progress,
         OrdersNumber = line.OrdersNumber ?? "",
         NotRestored = line.NotRestored,
+        Waiting = line.Waiting is { } waiting
+            ? new V1.Waiting { Priority = waiting.Priority, SinceTime = Timestamp.FromDateTime(waiting.Since), OfferExpiresTime = waiting.ExpiresAt is { } offerExpires ? Timestamp.FromDateTime(offerExpires) : null }
+            : null,
     };
 
     private static IMessage Data(LineChange change, LineFacts facts, OfferingCopy offering) => change.Change switch
@@ -84,6 +87,17 @@ public static class EnrollmentEvents
         },
         "restored" => new TrainingLineRestored { Line = facts },
         "not-restored" => new TrainingLineNotRestored { Line = facts, Reason = change.Cause },
+        "waitlisted" => new TrainingLineWaitlisted { Line = facts, Priority = change.After.Waiting?.Priority ?? 0 },
+        "offered" => new TrainingLineOffered { Line = facts, ExpiresTime = change.After.Waiting?.ExpiresAt is { } expires ? Timestamp.FromDateTime(expires) : null },
+        "moved" => new TrainingLineMoved
+        {
+            Line = facts,
+            ReportDate = change.After.ReportDate.ToProto(),
+            PreviousReportDate = change.Before?.ReportDate.ToProto(),
+            PreviousStartDate = change.Before?.StartDate.ToProto(),
+            PreviousEndDate = change.Before?.EndDate.ToProto(),
+            Addressees = { Addressees.Of(change.After, offering) },
+        },
         "held" => new TrainingLineHeld { Line = facts, Addressees = { Addressees.Of(change.After, offering) } },
         "released" => new TrainingLineReleased { Line = facts },
         "arrived" => new TrainingLineArrived { Line = facts, ArrivedOn = change.After.ArrivedOn?.ToProto() },
@@ -126,6 +140,7 @@ public static class EnrollmentEvents
         RecordedTime = Timestamp.FromDateTime(line.ChangedAt),
         Kind = (TrainingLine.Types.Kind)line.Kind,
         OfLineId = line.OfLineId?.ToString() ?? "",
+        SeatsHeld = line.SeatsHeld,
     };
 
     public static Hold Resource(LineHold hold) => new()

@@ -80,12 +80,13 @@ public sealed class EnrollmentFacts(EligibilityClient eligibility, CatalogClient
     }
 
     /// <summary>The class as the catalogue has it now; null when it has none.</summary>
-    public async Task<OfferingCopy?> FindOfferingAsync(Guid offeringId, CancellationToken cancel)
+    public async Task<CatalogueOffering?> FindOfferingAsync(Guid offeringId, CancellationToken cancel)
     {
         try
         {
             var request = new GetOfferingRequest { OfferingId = offeringId.ToString() };
-            return OfferingCopy.Of((await catalog.GetOfferingAsync(request, cancellationToken: cancel)).Offering);
+            var found = await catalog.GetOfferingAsync(request, cancellationToken: cancel);
+            return new CatalogueOffering(OfferingCopy.Of(found.Offering), found.Quotas);
         }
         catch (RpcException e) when (e.StatusCode == StatusCode.NotFound)
         {

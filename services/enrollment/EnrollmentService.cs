@@ -11,9 +11,11 @@ using Imet.Enrollment.Orders;
 using Imet.Enrollment.Preview;
 using Imet.Enrollment.Reexamination;
 using Imet.Enrollment.School;
+using Imet.Enrollment.Seats;
 using Imet.Enrollment.Students;
 using Imet.Enrollment.Tracks;
 using Imet.Enrollment.V1;
+using Imet.Enrollment.Waitlist;
 using Imet.Options.V1;
 using Npgsql;
 using ErrorReason = Imet.Enrollment.V1.ErrorReason;
@@ -27,7 +29,9 @@ public sealed partial class EnrollmentService(
     TimeProvider clock,
     EnrollmentStore store,
     StudentStore students,
-    OfferingStore offeringRows,
+    SeatStore classSeats,
+    SeatRoom seatRoom,
+    WaitlistStore waitlist,
     OfferingCopies offerings,
     EnrollmentFacts facts,
     CountryLearning countries,
@@ -120,24 +124,6 @@ public sealed partial class EnrollmentService(
         return entries.Count == 0 ? throw NoLine() : new GetLineHistoryResponse { Entries = { entries } };
     }
 
-    public override async Task<GetOfferingSeatsResponse> GetOfferingSeats(GetOfferingSeatsRequest request, ServerCallContext context)
-    {
-        var offeringId = Guid.Parse(request.OfferingId);
-        var seats = await database.ReadAsync(connection => offeringRows.SeatsAsync(connection, offeringId, context.CancellationToken), context.CancellationToken)
-            ?? throw NotFound("offering", "Nobody ever asked for a seat in a class with this id.");
-        return new GetOfferingSeatsResponse
-        {
-            Seats = new OfferingSeats
-            {
-                OfferingId = request.OfferingId,
-                Capacity = seats.Capacity,
-                Taken = seats.Taken,
-                OfferingVersion = seats.Version,
-                Overbooked = seats.Taken > seats.Capacity,
-            },
-        };
-    }
-
     /// <summary>Asks, then writes; asks again when the answer was overtaken between the two.</summary>
     private Task<TResponse> JudgedAsync<TRequest, TBasis, TResponse>(
         TRequest request, Func<Task<(Question Question, TBasis Basis)>> gather, Func<TBasis, Verdict, Task<TResponse>> write, ServerCallContext context)
@@ -190,7 +176,7 @@ public sealed partial class EnrollmentService(
         var offering = await facts.FindOfferingAsync(offeringId, cancel)
             ?? throw Refusal.Of(ErrorReason.OfferingUnknown, "The catalogue has no class with this id.").ToException();
         await offerings.KeepAsync(offering, cancel);
-        return offering;
+        return offering.Copy;
     }
 
     private Task<TResponse> EnrollAsync<TRequest, TResponse>(TRequest request, Wish wish, EnrollBasis basis, Verdict verdict,
@@ -227,7 +213,7 @@ public sealed partial class EnrollmentService(
             Verdict = verdict,
         }).OrThrow();
         var line = store.Write(tx, change, newTrack: wish.TrackId is null);
-        store.MoveSeats(tx, [change]);
+        store.TakeSeats(tx, change, seats.OwnUnused is not null);
         tx.Publish(EnrollmentEvents.Of(change, basis.Offering));
         return EnrollmentEvents.Resource(line, basis.Offering);
     }

@@ -7,7 +7,9 @@ using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Orders;
+using Imet.Enrollment.Reexamination;
 using Imet.Enrollment.V1;
+using Imet.Enrollment.Waitlist;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -32,7 +34,7 @@ public sealed record LineFilter
     public required int Size { get; init; }
 }
 
-public sealed class EnrollmentStore
+public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
 {
     // Locks are taken in one order everywhere: country, student, track, line, class. The class comes last, since its row is the one that many wait for.
     // The lock on the student keeps a second line on the same days out until this one is there to be seen.
@@ -49,6 +51,15 @@ public sealed class EnrollmentStore
 
     private const string LockSeatsSql = "select version, state, capacity, taken from offerings where offering_id = $1 for no key update";
 
+    // What others have set aside, and who waits: a statement of its own, after the lock.
+    private const string OthersSql = """
+        select coalesce(sum(greatest(held - taken, 0)) filter (where country <> $2 and not opened), 0)::int,
+               sum(case when opened then 0 else greatest(held - taken, 0) end) filter (where country = $2)::int,
+               exists (select from waitlist where offering_id = $1 and expires_at is null and not passed_over),
+               exists (select from waitlist where offering_id = $1 and expires_at is null and not passed_over and country = $2)
+        from quotas where offering_id = $1
+        """;
+
     /// <summary>Everything an enrollment is decided by; <see cref="ReadForEnrollAsync"/> reads the answer.</summary>
     public static void LockForEnroll(NpgsqlBatch batch, Wish wish, DateOnly start, DateOnly end)
     {
@@ -62,7 +73,7 @@ public sealed class EnrollmentStore
             Add(batch, LockTrackSql, new NpgsqlParameter<Guid> { TypedValue = track });
         else
             Add(batch, NextWcnSql);
-        Add(batch, LockSeatsSql, new NpgsqlParameter<Guid> { TypedValue = wish.OfferingId });
+        LockSeats(batch, wish.OfferingId, wish.Country);
     }
 
     public static async Task<EnrollRead> ReadForEnrollAsync(NpgsqlDataReader reader, Wish wish, CancellationToken cancel)
@@ -84,11 +95,26 @@ public sealed class EnrollmentStore
             wcn = await reader.ReadAsync(cancel) ? reader.GetInt64(0) : 0;
         else if (await reader.ReadAsync(cancel))
             trackRow = LineRows.ReadTrack(reader);
+        return new EnrollRead(seen, now, studentRow, trackRow, wcn, await ReadSeatsAsync(reader, cancel));
+    }
+
+    private static void LockSeats(NpgsqlBatch batch, Guid offeringId, string country)
+    {
+        Add(batch, LockSeatsSql, Value(offeringId));
+        Add(batch, OthersSql, Value(offeringId), Value(country));
+    }
+
+    private static async Task<OfferingSeatsRow?> ReadSeatsAsync(NpgsqlDataReader reader, CancellationToken cancel)
+    {
         await reader.NextResultAsync(cancel);
         OfferingSeatsRow? seats = await reader.ReadAsync(cancel)
             ? new OfferingSeatsRow(reader.GetInt64(0), OfferingCopy.ParseState(reader.GetString(1)), reader.GetInt32(2), reader.GetInt32(3))
             : null;
-        return new EnrollRead(seen, now, studentRow, trackRow, wcn, seats);
+        await reader.NextResultAsync(cancel);
+        await reader.ReadAsync(cancel);
+        return seats is { } row
+            ? row with { Reserved = reader.GetInt32(0), OwnUnused = reader.IsDBNull(1) ? null : reader.GetInt32(1), AnybodyWaits = reader.GetBoolean(2), OwnCountryWaits = reader.GetBoolean(3) }
+            : null;
     }
 
     /// <summary>Everything that a nomination is seated by, in the order of locks that enrollments take.</summary>
@@ -104,7 +130,7 @@ public sealed class EnrollmentStore
         Add(batch, LockTracksOfSql, Value(new[] { line.Id }));
         Add(batch, LockLinesSql, Value(new[] { line.Id }));
         Add(batch, LockedLinesSql, Value(new[] { line.Id }));
-        Add(batch, LockSeatsSql, Value(line.OfferingId));
+        LockSeats(batch, line.OfferingId, line.Country);
         await using var reader = await batch.ExecuteReaderAsync(cancel);
         var (seen, now) = await CountryStore.ReadLockAsync(reader, cancel);
         StudentRow? studentRow = null;
@@ -119,9 +145,8 @@ public sealed class EnrollmentStore
         await reader.NextResultAsync(cancel);
         await reader.NextResultAsync(cancel);
         var current = (await LineRows.ReadAsync(reader, cancel))[0];
-        await reader.NextResultAsync(cancel);
-        await reader.ReadAsync(cancel);
-        return new SeatRead(seen, now, studentRow, current, new OfferingSeatsRow(reader.GetInt64(0), OfferingCopy.ParseState(reader.GetString(1)), reader.GetInt32(2), reader.GetInt32(3)));
+        var seats = await ReadSeatsAsync(reader, cancel) ?? throw new InvalidOperationException("A line's class is there.");
+        return new SeatRead(seen, now, studentRow, current, seats);
     }
 
     // A unit is shared by its students: orders wait for who records something about it, not for each other.
@@ -245,7 +270,7 @@ public sealed class EnrollmentStore
 
     private const string PageOfOfferingSql = """
         select line_id from training_lines
-        where offering_id = $1 and state in ('NOMINATED', 'APPROVED', 'SEAT_CONFIRMED', 'ORDERS_ISSUED', 'ARRIVED') and kind = 'COURSE' and line_id > $2
+        where offering_id = $1 and state in ('NOMINATED', 'APPROVED', 'WAITLISTED', 'OFFERED', 'SEAT_CONFIRMED', 'ORDERS_ISSUED', 'ARRIVED') and kind = 'COURSE' and line_id > $2
         order by line_id limit $3
         """;
 
@@ -257,6 +282,54 @@ public sealed class EnrollmentStore
         while (await reader.ReadAsync(cancel))
             ids.Add(reader.GetGuid(0));
         return [.. ids];
+    }
+
+    private const string PageToMoveSql = """
+        select line_id from training_lines
+        where offering_id = $1 and is_open and kind = 'COURSE' and offering_version < $2 and line_id > $3
+        order by line_id limit $4
+        """;
+
+    /// <summary>Open lines of a class that were judged by an earlier version of it.</summary>
+    public async Task<Guid[]> PageToMoveAsync(NpgsqlConnection connection, Guid offeringId, long version, Guid after, int size, CancellationToken cancel)
+    {
+        await using var command = new NpgsqlCommand(PageToMoveSql, connection) { Parameters = { Value(offeringId), Value(version), Value(after), Value(size) } };
+        await using var reader = await command.ExecuteReaderAsync(cancel);
+        List<Guid> ids = [];
+        while (await reader.ReadAsync(cancel))
+            ids.Add(reader.GetGuid(0));
+        return [.. ids];
+    }
+
+    private const string LockStudentsOfSql = """
+        select student_id from students where student_id = any(select student_id from training_lines where line_id = any($1)) order by student_id for no key update
+        """;
+
+    private const string OtherLinesSql = """
+        select o.student_id, o.line_id, o.start_date, o.end_date from training_lines o
+        where o.student_id = any(select student_id from training_lines where line_id = any($1)) and o.is_open and o.holds_seat and o.line_id <> all($1)
+        """;
+
+    /// <summary>Lines with the other seats of their students, in the order of locks that enrollments take: nobody books a student on days that are just being set.</summary>
+    public async Task<(DateTime Now, List<Line> Lines, ILookup<Guid, (Guid LineId, DateOnly Start, DateOnly End)> Others)> LockToMoveAsync(Transaction tx, Guid[] lineIds, CancellationToken cancel)
+    {
+        await using var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql);
+        Add(batch, NowSql);
+        Add(batch, LockStudentsOfSql, Value(lineIds));
+        Add(batch, LockLinesSql, Value(lineIds));
+        Add(batch, LockedLinesSql, Value(lineIds));
+        Add(batch, OtherLinesSql, Value(lineIds));
+        await using var reader = await batch.ExecuteReaderAsync(cancel);
+        await reader.ReadAsync(cancel);
+        var now = reader.GetDateTime(0);
+        for (var result = 0; result < 3; result++)
+            await reader.NextResultAsync(cancel);
+        var lines = await LineRows.ReadAsync(reader, cancel);
+        await reader.NextResultAsync(cancel);
+        List<(Guid Student, (Guid, DateOnly, DateOnly) Line)> others = [];
+        while (await reader.ReadAsync(cancel))
+            others.Add((reader.GetGuid(0), (reader.GetGuid(1), reader.GetFieldValue<DateOnly>(2), reader.GetFieldValue<DateOnly>(3))));
+        return (now, lines, others.ToLookup(other => other.Student, other => other.Line));
     }
 
     /// <summary>Only the conditions asked for go into the text, so that each combination gets the index it needs and not one plan for all.</summary>
@@ -355,6 +428,9 @@ public sealed class EnrollmentStore
 
     private const string MoveSeatsSql = "update offerings set taken = taken - $2 where offering_id = $1";
 
+    // After the class's row, whose lock stands for this one's.
+    private const string MoveQuotaSql = "update quotas set taken = taken - $3 where offering_id = $1 and country = $2";
+
     /// <summary>Queues all that a change writes but the seats, and gives the line as it then stands, with the new tip of its chain.</summary>
     public Line Write(Transaction tx, LineChange change, bool newTrack)
     {
@@ -373,7 +449,23 @@ public sealed class EnrollmentStore
     public void MoveSeats(Transaction tx, IEnumerable<LineChange> changes)
     {
         foreach (var offering in changes.Where(change => change.SeatsFreed != 0).GroupBy(change => change.After.OfferingId).OrderBy(offering => offering.Key))
+        {
             tx.Enqueue(MoveSeatsSql, offering.Key, offering.Sum(change => change.SeatsFreed));
+            foreach (var country in offering.GroupBy(change => change.After.Country))
+                tx.Enqueue(MoveQuotaSql, offering.Key, country.Key, country.Sum(change => change.SeatsFreed));
+            if (offering.Any(change => change.SeatsFreed > 0))
+                waitlist.Reconsider(tx, offering.Key);
+        }
+    }
+
+    /// <summary>The same for one new line, by who has just read whether its country has a quota.</summary>
+    public void TakeSeats(Transaction tx, LineChange change, bool hasQuota)
+    {
+        if (change.SeatsFreed == 0)
+            return;
+        tx.Enqueue(MoveSeatsSql, change.After.OfferingId, change.SeatsFreed);
+        if (hasQuota)
+            tx.Enqueue(MoveQuotaSql, change.After.OfferingId, change.After.Country, change.SeatsFreed);
     }
 
     private static void Insert(Transaction tx, Line line, byte[] digest, bool newTrack)
@@ -386,13 +478,15 @@ public sealed class EnrollmentStore
             Sql.Of(NpgsqlDbType.Text, line.Price?.Currency), Sql.Of(NpgsqlDbType.Bigint, line.Price?.Units), Sql.Of(NpgsqlDbType.Integer, line.Price?.Nanos),
             Sql.Of(NpgsqlDbType.Date, line.QuotedOn), line.JudgedIn, line.Version, digest, line.RecordedAt, LineKinds.Text(line.Kind), Sql.Of(NpgsqlDbType.Uuid, line.OfLineId),
             Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn));
+        if (line.Waiting is not null)
+            WaitlistStore.Put(tx, line);
         foreach (var hold in line.Holds)
             tx.Enqueue(InsertHoldSql, line.Id, Holds.Text(hold.Cause), hold.SourceId, hold.Since);
         foreach (var id in line.ExternalIds)
             tx.Enqueue(InsertExternalIdSql, id.Source, id.Id, line.Id, line.Country);
     }
 
-    private static void Update(Transaction tx, LineChange change, Line line, byte[] digest)
+    private void Update(Transaction tx, LineChange change, Line line, byte[] digest)
     {
         var before = change.Before!;
         tx.Enqueue(UpdateLineSql, line.Id, LineStates.Text(line.State), Sql.Of(NpgsqlDbType.Text, line.CancelCause is { } why ? CancelCauses.Text(why) : null),
@@ -405,8 +499,14 @@ public sealed class EnrollmentStore
             OrdersStore.Revoke(tx, revoked, change.Cause, change.Actor);
         if (line.TrackBegunOn is { } begun && begun != before.TrackBegunOn)
             tx.Enqueue(BeginTrackSql, line.TrackId, begun);
+        if (line.Waiting != before.Waiting)
+            WaitlistStore.Put(tx, line);
+        if (before.StudentId is not null && before.SeatsHeld > 0 && (!line.IsOpen || (line.StartDate, line.EndDate) != (before.StartDate, before.EndDate)))
+            dueWork.AddWhere(tx, DateConflicts.Kind, line.Id.ToString(), "exists (select from line_holds where cause = 'DATE_CONFLICT' and source_id = $4)", line.Id.ToString());
         if (Holds.Same(before.Holds, line.Holds))
             return;
+        if (line is { State: LineState.Waitlisted, Holds.Count: 0 })
+            waitlist.Reconsider(tx, line.OfferingId);
         tx.Enqueue(DeleteHoldsSql, line.Id);
         foreach (var hold in line.Holds)
             tx.Enqueue(InsertHoldSql, line.Id, Holds.Text(hold.Cause), hold.SourceId, hold.Since);

@@ -1,5 +1,6 @@
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.V1;
+using Imet.Enrollment.Waitlist;
 using ProgressOf = Imet.Enrollment.V1.TrainingLine.Types.Progress;
 
 namespace Imet.Enrollment;
@@ -11,6 +12,7 @@ public enum HoldCause
     TrainingPaused = 2,
     ArrivalUnknown = 3,
     GateRed = 4,
+    DateConflict = 20,
 }
 
 /// <summary>Numbers are those of imet.enrollment.v1.TrainingLine.Kind.</summary>
@@ -28,6 +30,8 @@ public enum CancelCause
     Restriction = 2,
     OfferingCancelled = 3,
     PersonRemoved = 4,
+    OfferExpired = 20,
+    NoSeatInTime = 21,
 }
 
 public sealed record LineHold(HoldCause Cause, string SourceId, DateTime Since);
@@ -59,6 +63,8 @@ public sealed record Line
     public LineState? CancelledFrom { get; init; }
     public bool NotRestored { get; init; }
     public required IReadOnlyList<LineHold> Holds { get; init; }
+    /// <summary>While it waits for a seat, or has one offered.</summary>
+    public Wait? Waiting { get; init; }
     public required DateOnly ReportDate { get; init; }
     public required DateOnly StartDate { get; init; }
     public required DateOnly EndDate { get; init; }
@@ -111,6 +117,7 @@ public sealed record LineChange
         {
             State = transition.To,
             Holds = LineStates.IsOpen(transition.To) ? line.Holds : [],
+            Waiting = transition.To is LineState.Waitlisted or LineState.Offered ? line.Waiting : null,
             Version = line.Version + 1,
             ChangedAt = now,
         },
@@ -131,6 +138,7 @@ public static class Holds
         HoldCause.TrainingPaused => "TRAINING_PAUSED",
         HoldCause.ArrivalUnknown => "ARRIVAL_UNKNOWN",
         HoldCause.GateRed => "GATE_RED",
+        HoldCause.DateConflict => "DATE_CONFLICT",
     };
 
     public static HoldCause Parse(string text) => text switch
@@ -139,6 +147,7 @@ public static class Holds
         "TRAINING_PAUSED" => HoldCause.TrainingPaused,
         "ARRIVAL_UNKNOWN" => HoldCause.ArrivalUnknown,
         "GATE_RED" => HoldCause.GateRed,
+        "DATE_CONFLICT" => HoldCause.DateConflict,
         _ => throw new FormatException($"No cause of a hold: {text}"),
     };
 
@@ -155,6 +164,8 @@ public static class CancelCauses
         CancelCause.Restriction => "RESTRICTION",
         CancelCause.OfferingCancelled => "OFFERING_CANCELLED",
         CancelCause.PersonRemoved => "PERSON_REMOVED",
+        CancelCause.OfferExpired => "OFFER_EXPIRED",
+        CancelCause.NoSeatInTime => "NO_SEAT_IN_TIME",
     };
 
     public static CancelCause Parse(string text) => text switch
@@ -163,6 +174,8 @@ public static class CancelCauses
         "RESTRICTION" => CancelCause.Restriction,
         "OFFERING_CANCELLED" => CancelCause.OfferingCancelled,
         "PERSON_REMOVED" => CancelCause.PersonRemoved,
+        "OFFER_EXPIRED" => CancelCause.OfferExpired,
+        "NO_SEAT_IN_TIME" => CancelCause.NoSeatInTime,
         _ => throw new FormatException($"No cause of a cancellation: {text}"),
     };
 }

@@ -1,5 +1,6 @@
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.V1;
+using Imet.Enrollment.Waitlist;
 using Npgsql;
 
 namespace Imet.Enrollment;
@@ -13,10 +14,11 @@ internal static class LineRows
                l.arrived_on, l.started_on, l.tuition_rate, l.price_currency, l.price_units, l.price_nanos, l.quoted_on,
                l.judged_in, j.judgement, l.version, l.digest, l.recorded_at, l.changed_at,
                h.causes, h.source_ids, h.sinces, x.sources, x.external_ids,
-               l.kind, l.of_line_id, l.ended_on, l.cancel_source_id, l.progress, l.orders_number, l.not_restored, l.cancelled_from
+               l.kind, l.of_line_id, l.ended_on, l.cancel_source_id, l.progress, l.orders_number, l.not_restored, l.cancelled_from, w.priority, w.since, w.expires_at
         from training_lines l
         join tracks t on t.track_id = l.track_id
         join line_history j on j.line_id = l.line_id and j.version = l.judged_in
+        left join waitlist w on w.line_id = l.line_id
         left join lateral (select array_agg(cause order by cause, source_id) as causes, array_agg(source_id order by cause, source_id) as source_ids,
                                   array_agg(since order by cause, source_id) as sinces
                            from line_holds where line_holds.line_id = l.line_id) h on true
@@ -77,6 +79,7 @@ internal static class LineRows
         CancelSourceId = r.IsDBNull(38) ? null : r.GetString(38),
         Progress = r.IsDBNull(39) ? TrainingLine.Types.Progress.Unspecified : Progresses.Parse(r.GetString(39)),
         OrdersNumber = r.IsDBNull(40) ? null : r.GetString(40),
+        Waiting = r.IsDBNull(43) ? null : new Wait(r.GetInt32(43), r.GetDateTime(44), OrNull<DateTime>(r, 45)),
         NotRestored = r.GetBoolean(41),
         CancelledFrom = r.IsDBNull(42) ? null : LineStates.Parse(r.GetString(42)),
     };

@@ -30,6 +30,12 @@ public enum LineCommand
 {
     ApproveNomination,
     ConfirmSeat,
+    JoinWaitlist,
+    OfferSeat,
+    AcceptSeatOffer,
+    ExpireOffer,
+    EndWaiting,
+    MoveWithClass,
     IssueOrders,
     AmendOrders,
     RevokeOrders,
@@ -102,6 +108,7 @@ public static class LineStates
         new(LineState.Nominated, LineCommand.Release, Guard.None, LineState.Nominated, "released"),
 
         new(LineState.Approved, LineCommand.ConfirmSeat, Guard.NoHoldsButPause, LineState.SeatConfirmed, "seat-confirmed"),
+        new(LineState.Approved, LineCommand.JoinWaitlist, Guard.NoHoldsButPause, LineState.Waitlisted, "waitlisted"),
         new(LineState.Approved, LineCommand.Withdraw, Guard.None, LineState.Cancelled, "cancelled"),
         new(LineState.Approved, LineCommand.CancelByRestriction, Guard.None, LineState.Cancelled, "cancelled"),
         new(LineState.Approved, LineCommand.CancelByOffering, Guard.None, LineState.Cancelled, "cancelled"),
@@ -143,11 +150,31 @@ public static class LineStates
         new(LineState.Arrived, LineCommand.ReportAbsence, Guard.None, LineState.Absent, "absent"),
         new(LineState.Arrived, LineCommand.Disenroll, Guard.None, LineState.Disenrolled, "disenrolled", Whose.AStudent),
 
+        new(LineState.Waitlisted, LineCommand.OfferSeat, Guard.NoHolds, LineState.Offered, "offered"),
+        new(LineState.Waitlisted, LineCommand.EndWaiting, Guard.None, LineState.Cancelled, "cancelled"),
+        new(LineState.Waitlisted, LineCommand.Withdraw, Guard.None, LineState.Cancelled, "cancelled"),
+        new(LineState.Waitlisted, LineCommand.CancelByRestriction, Guard.None, LineState.Cancelled, "cancelled"),
+        new(LineState.Waitlisted, LineCommand.CancelByOffering, Guard.None, LineState.Cancelled, "cancelled"),
+        new(LineState.Waitlisted, LineCommand.CancelByRemoval, Guard.None, LineState.Cancelled, "cancelled", Whose.AStudent),
+        new(LineState.Waitlisted, LineCommand.Hold, Guard.None, LineState.Waitlisted, "held"),
+        new(LineState.Waitlisted, LineCommand.Release, Guard.None, LineState.Waitlisted, "released"),
+
+        new(LineState.Offered, LineCommand.AcceptSeatOffer, Guard.NoHolds, LineState.SeatConfirmed, "seat-confirmed"),
+        new(LineState.Offered, LineCommand.ExpireOffer, Guard.NoHolds, LineState.Cancelled, "cancelled"),
+        new(LineState.Offered, LineCommand.Withdraw, Guard.None, LineState.Cancelled, "cancelled"),
+        new(LineState.Offered, LineCommand.CancelByRestriction, Guard.None, LineState.Cancelled, "cancelled"),
+        new(LineState.Offered, LineCommand.CancelByOffering, Guard.None, LineState.Cancelled, "cancelled"),
+        new(LineState.Offered, LineCommand.CancelByRemoval, Guard.None, LineState.Cancelled, "cancelled", Whose.AStudent),
+        new(LineState.Offered, LineCommand.Hold, Guard.None, LineState.Offered, "held"),
+        new(LineState.Offered, LineCommand.Release, Guard.None, LineState.Offered, "released"),
+
         .. Training(LineState.InTraining),
         .. Training(LineState.Extended),
 
         // Whoever is found again goes home; the record of the absence stays.
         new(LineState.Absent, LineCommand.Disenroll, Guard.None, LineState.Disenrolled, "disenrolled", Whose.AStudent),
+
+        .. Enum.GetValues<LineState>().Where(IsOpen).Select(state => new Transition(state, LineCommand.MoveWithClass, Guard.None, state, "moved")),
 
         // Only where the restriction turns out void: a reinstatement revives nothing.
         new(LineState.Cancelled, LineCommand.RestoreSeat, Guard.None, LineState.SeatConfirmed, "restored"),
@@ -230,11 +257,16 @@ public static class LineStates
         LineCommand.RestoreSeat => "restore the seat",
         LineCommand.RestoreNomination => "restore the nomination",
         LineCommand.GiveUpRestoring => "give up restoring",
+        LineCommand.JoinWaitlist => "ConfirmSeat with waitlist_if_full",
+        LineCommand.OfferSeat => "offer a seat",
+        LineCommand.ExpireOffer => "expire the offer",
+        LineCommand.EndWaiting => "end the wait",
+        LineCommand.MoveWithClass => "move with the class",
         LineCommand.Graduate => "ReportEnd GRADUATED",
         LineCommand.Complete => "ReportEnd COMPLETED",
         LineCommand.FailAcademically => "ReportEnd ACADEMIC_FAILURE",
         LineCommand.Disenroll => "DisenrollStudent",
-        LineCommand.ApproveNomination or LineCommand.ConfirmSeat or LineCommand.IssueOrders or LineCommand.AmendOrders or LineCommand.RevokeOrders or LineCommand.AddToRoster
+        LineCommand.ApproveNomination or LineCommand.ConfirmSeat or LineCommand.AcceptSeatOffer or LineCommand.IssueOrders or LineCommand.AmendOrders or LineCommand.RevokeOrders or LineCommand.AddToRoster
             or LineCommand.ReportArrival or LineCommand.ReportNoShow or LineCommand.ReportStart or LineCommand.ReportProgress or LineCommand.ExtendTraining
             or LineCommand.ReportEarlyReturn or LineCommand.ReportAbsence => $"{command}",
     };

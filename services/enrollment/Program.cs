@@ -10,9 +10,11 @@ using Imet.Enrollment.Orders;
 using Imet.Enrollment.Preview;
 using Imet.Enrollment.Reexamination;
 using Imet.Enrollment.School;
+using Imet.Enrollment.Seats;
 using Imet.Enrollment.Students;
 using Imet.Enrollment.Tracks;
 using Imet.Enrollment.V1;
+using Imet.Enrollment.Waitlist;
 using EnrollmentService = Imet.Enrollment.EnrollmentService;
 
 var host = ServiceHost.Create(args, "enrollment", "enrollment", typeof(EnrollmentService).Assembly)
@@ -22,6 +24,10 @@ var host = ServiceHost.Create(args, "enrollment", "enrollment", typeof(Enrollmen
     .Consume<OfferingChanges>("imet.course-catalog.v1", "offering.#")
     .AddDueWork<CountryReexamination>()
     .AddDueWork<OfferingReexamination>()
+    .AddDueWork<DateConflicts>()
+    .AddDueWork<QuotaOpening>()
+    .AddDueWork<SeatOffers>()
+    .AddDueWork<OfferExpiry>()
     .AddDueWork<GateReexamination>()
     .AddBackground<Reconciler>()
     .AddBackground<MassActingWatch>()
@@ -40,6 +46,9 @@ host.Services
     .AddSingleton<AffectedStore>()
     .AddSingleton<Previewing>()
     .AddSingleton<OfferingStore>()
+    .AddSingleton<SeatStore>()
+    .AddSingleton<SeatRoom>()
+    .AddSingleton<WaitlistStore>()
     .AddSingleton<CountryStore>()
     .AddSingleton<OfferingCopies>()
     .AddSingleton<EnrollmentFacts>()

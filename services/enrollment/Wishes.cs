@@ -2,6 +2,7 @@ using System.Globalization;
 using Google.Type;
 using Imet.Chassis;
 using Imet.Enrollment.V1;
+using Imet.Enrollment.Waitlist;
 using Imet.Options.V1;
 
 namespace Imet.Enrollment;
@@ -32,6 +33,7 @@ public static class Wishes
             ExternalIds = request.ExternalIds,
             StartDate = request.StartDate?.ToDateOnly(),
             EndDate = request.EndDate?.ToDateOnly(),
+            WaitlistPriority = WaitlistPriority(request.WaitlistIfFull, request.WaitlistPriority),
         };
     }
 
@@ -58,6 +60,9 @@ public static class Wishes
     public static Outcome<Price> PriceOf(Money money, string field) => money is { Units: < 0 } or { Nanos: < 0 }
         ? Refusal.Of(CommonReason.InvalidFields, "The request is not complete or not consistent.").Field(field, "Must not be negative.")
         : new Price(money.CurrencyCode, money.Units, money.Nanos);
+
+    /// <summary>Null = nobody waits.</summary>
+    public static int? WaitlistPriority(bool ifFull, int priority) => !ifFull ? null : priority == 0 ? WaitlistDecisions.UsualPriority : priority;
 
     public static Guid? IdOrNull(string id) => id.Length == 0 ? null : Guid.Parse(id);
 

@@ -55,8 +55,8 @@ public sealed class LineStatesTests
         while (LineStates.Table.Where(transition => reached.Contains(transition.From)).Any(transition => reached.Add(transition.To)))
         {
         }
-        // WAITLISTED, OFFERED and FORFEITED have no way in until the rooms that give them have.
-        Assert.Subset(new HashSet<LineState> { LineState.Waitlisted, LineState.Offered, LineState.Forfeited }, Enum.GetValues<LineState>().Except(reached).ToHashSet());
+        // FORFEITED has no way in until the room that gives it has.
+        Assert.Subset(new HashSet<LineState> { LineState.Forfeited }, Enum.GetValues<LineState>().Except(reached).ToHashSet());
         Assert.All(LineStates.Table.Where(transition => !LineStates.IsOpen(transition.To)), transition =>
             Assert.Empty(LineChange.Of(Some.Line(transition.From) with { Holds = [new LineHold(HoldCause.GateRed, "x", Some.Now)] }, transition, "officer", "", Some.Now).After.Holds));
     }

@@ -167,6 +167,37 @@ public sealed class World(TestStack stack) : IAsyncDisposable
         return (await connection.ExecuteScalarAsync<T>(sql, values))!;
     }
 
+    public async Task<Offering> NowAsync(Offering offering) => (await Officer.CourseCatalog.GetOfferingAsync(new GetOfferingRequest { OfferingId = offering.Id })).Offering;
+
+    public async Task<Offering> AllocateAsync(Offering offering, params (string Country, int Seats, DateOnly? OpensOn)[] quotas) => (await Officer.CourseCatalog.AllocateQuotasAsync(new AllocateQuotasRequest
+    {
+        RequestId = NewId(),
+        OfferingId = offering.Id,
+        Etag = (await NowAsync(offering)).Etag,
+        Reason = "The yearly plan",
+        Allocations = { quotas.Select(quota => new QuotaAllocation { Country = quota.Country, Seats = quota.Seats, OpensOn = quota.OpensOn?.ToProto() }) },
+    })).Offering;
+
+    public async Task<Offering> ResizeAsync(Offering offering, int capacity) => (await Officer.CourseCatalog.ChangeOfferingCapacityAsync(
+        new ChangeOfferingCapacityRequest { RequestId = NewId(), OfferingId = offering.Id, Etag = (await NowAsync(offering)).Etag, Capacity = capacity, Reason = "Instructors" })).Offering;
+
+    public async Task<Offering> MoveAsync(Offering offering, int byDays, OfferingPlace? place = null) => (await Officer.CourseCatalog.MoveOfferingAsync(new MoveOfferingRequest
+    {
+        RequestId = NewId(),
+        OfferingId = offering.Id,
+        Etag = (await NowAsync(offering)).Etag,
+        StartDate = offering.StartDate.ToDateOnly().AddDays(byDays).ToProto(),
+        EndDate = offering.EndDate.ToDateOnly().AddDays(byDays).ToProto(),
+        Place = place,
+        Reason = "Floods",
+    })).Offering;
+
+    public Task WithdrawAsync(TrainingLine line) => Officer.Enrollment.WithdrawTrainingLineAsync(
+        new WithdrawTrainingLineRequest { RequestId = NewId(), LineId = line.Id, Etag = line.Etag, Reason = "No longer wanted." }).ResponseAsync;
+
+    public Task<OfferingSeats> WhenSeatsAsync(Offering offering, Func<OfferingSeats, bool> areSo, CancellationToken cancel) =>
+        Eventually.GetAsync(async () => await SeatsAsync(offering) is var now && areSo(now) ? now : null, cancel);
+
     public static string NewId() => Guid.CreateVersion7().ToString();
 
     public static async Task<(StatusCode Code, string Reason, RpcException Error)> RefusedAsync(Task call)

@@ -38,18 +38,23 @@ public sealed class Invariants(string allSeeingConnectionString)
         return breaches;
     }
 
-    // A cut of capacity drops nobody, so what counts is the largest capacity that a line still there was judged by.
+    // A cut of capacity drops nobody, so what counts is the largest capacity that the class had up to the version that a line still there was judged by. A quota knows what its country has taken.
     private const string OversoldSql = """
         select o.offering_id::text || ': ' || count(*) || ' lines hold ' || sum(l.headcount) || ' seats, counted as ' || o.taken || ', of ' || max(v.capacity)
         from enrollment.offerings o
         join enrollment.training_lines l on l.offering_id = o.offering_id and l.holds_seat
-        join enrollment.offering_versions v on v.offering_id = l.offering_id and v.version = l.offering_version
+        join lateral (select max(capacity) as capacity from enrollment.offering_versions v where v.offering_id = l.offering_id and v.version <= l.offering_version) v on true
         group by o.offering_id, o.taken
         having sum(l.headcount) > max(v.capacity) or sum(l.headcount) <> o.taken
         union all
         select o.offering_id::text || ': ' || o.taken || ' seats are taken by nobody'
         from enrollment.offerings o
         where o.taken > 0 and not exists (select from enrollment.training_lines l where l.offering_id = o.offering_id and l.holds_seat)
+        union all
+        select q.offering_id::text || ': ' || q.country || ' is counted with ' || q.taken || ' seats and has ' || l.taken
+        from enrollment.quotas q
+        cross join lateral (select coalesce(sum(headcount), 0) as taken from enrollment.training_lines l where l.offering_id = q.offering_id and l.country = q.country and l.holds_seat) l
+        where q.taken <> l.taken
         """;
 
     private static async Task<IEnumerable<string>> OversoldAsync(NpgsqlConnection connection) =>

@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
 using Imet.Chassis;
+using Imet.Enrollment.Seats;
 using Npgsql;
 
 namespace Imet.Enrollment.Offerings;
 
 /// <summary>Versions of classes held in memory. A version never changes, so it is never stale; which one is the latest is only a guess, checked under the class's lock.</summary>
-public sealed class OfferingCopies(Database database, OfferingStore store)
+public sealed class OfferingCopies(Database database, OfferingStore store, SeatRoom seats)
 {
     // About 1 KiB each. A year of training has some 5,000 classes.
     private const int Most = 20_000;
@@ -24,14 +25,10 @@ public sealed class OfferingCopies(Database database, OfferingStore store)
         return read;
     }
 
-    public async Task KeepAsync(OfferingCopy copy, CancellationToken cancel)
+    public async Task KeepAsync(CatalogueOffering offering, CancellationToken cancel)
     {
-        await database.WriteAsync(tx =>
-        {
-            store.Put(tx, copy);
-            return Task.FromResult(true);
-        }, cancel);
-        Remember(copy);
+        await database.WriteAsync(tx => seats.TakeOverAsync(tx, offering, cancel), cancel);
+        Remember(offering.Copy);
     }
 
     /// <summary>Forgets which version is the latest, after a lock showed another.</summary>

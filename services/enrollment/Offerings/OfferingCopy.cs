@@ -33,6 +33,7 @@ public sealed record OfferingCopy
     {
         Offering.Types.State.Planned => "PLANNED",
         Offering.Types.State.Open => "OPEN",
+        Offering.Types.State.Moved => "MOVED",
         Offering.Types.State.Cancelled => "CANCELLED",
         // A state from a later release of the catalogue: known, not open.
         _ => "PLANNED",
@@ -42,10 +43,28 @@ public sealed record OfferingCopy
     {
         "PLANNED" => Offering.Types.State.Planned,
         "OPEN" => Offering.Types.State.Open,
+        "MOVED" => Offering.Types.State.Moved,
         "CANCELLED" => Offering.Types.State.Cancelled,
         _ => throw new FormatException($"No state of an offering: {text}"),
     };
 }
 
-/// <summary>The class's own row, read under its lock.</summary>
-public readonly record struct OfferingSeatsRow(long Version, Offering.Types.State State, int Capacity, int Taken);
+/// <summary>A version of a class with the quotas that the catalogue has allocated in it.</summary>
+public sealed record CatalogueOffering(OfferingCopy Copy, IReadOnlyList<Quota> Quotas);
+
+/// <summary>A class's seats as one country finds them, read under the class's lock.</summary>
+public readonly record struct OfferingSeatsRow(long Version, Offering.Types.State State, int Capacity, int Taken)
+{
+    /// <summary>Set aside for other countries, and not taken by them.</summary>
+    public int Reserved { get; init; }
+
+    /// <summary>Set aside for the country itself, and not taken; null = it has no quota.</summary>
+    public int? OwnUnused { get; init; }
+
+    /// <summary>Lines of any country, or of this one, wait for a seat and were not passed over.</summary>
+    public bool AnybodyWaits { get; init; }
+
+    public bool OwnCountryWaits { get; init; }
+
+    public int Free => Capacity - Taken - Reserved;
+}

@@ -6,8 +6,6 @@ using NpgsqlTypes;
 
 namespace Imet.Enrollment.Offerings;
 
-public sealed record SeatsRow(Guid OfferingId, long Version, int Capacity, int Taken);
-
 public sealed class OfferingStore
 {
     private const string CopySql = """
@@ -35,15 +33,6 @@ public sealed class OfferingStore
         return await ReadAsync(command, cancel);
     }
 
-    private const string SeatsSql = "select offering_id, version, capacity, taken from offerings where offering_id = $1";
-
-    public async Task<SeatsRow?> SeatsAsync(NpgsqlConnection connection, Guid offeringId, CancellationToken cancel)
-    {
-        await using var command = new NpgsqlCommand(SeatsSql, connection) { Parameters = { Value(offeringId) } };
-        await using var reader = await command.ExecuteReaderAsync(cancel);
-        return await reader.ReadAsync(cancel) ? new SeatsRow(reader.GetGuid(0), reader.GetInt64(1), reader.GetInt32(2), reader.GetInt32(3)) : null;
-    }
-
     private const string InsertVersionSql = """
         insert into offering_versions (offering_id, version, state, report_date, start_date, end_date, capacity, host_country, course, masl_number, course_title, school_code)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -56,14 +45,19 @@ public sealed class OfferingStore
         on conflict (offering_id) do update
         set version = excluded.version, state = excluded.state, capacity = excluded.capacity, watched_until = excluded.watched_until
         where offerings.version < excluded.version
+        returning version
         """;
 
-    public void Put(Transaction tx, OfferingCopy copy)
+    /// <summary>Keeps a version of a class. False when it, or a later one, is there already; else the class's row is locked.</summary>
+    public async Task<bool> PutAsync(Transaction tx, OfferingCopy copy, CancellationToken cancel)
     {
         var state = OfferingCopy.Text(copy.State);
         tx.Enqueue(InsertVersionSql, copy.Id, copy.Version, state, copy.ReportDate, copy.StartDate, copy.EndDate, copy.Capacity,
             Sql.Of(NpgsqlDbType.Text, copy.HostCountry), copy.Course.ToByteArray(), copy.Course.MaslNumber, copy.Course.Title, copy.Course.SchoolCode);
-        tx.Enqueue(PutSql, copy.Id, copy.Version, state, copy.Capacity, copy.State == Offering.Types.State.Cancelled ? DateOnly.MinValue : copy.EndDate);
+        await tx.FlushAsync(cancel);
+        var watchedUntil = copy.State == Offering.Types.State.Cancelled ? DateOnly.MinValue : copy.EndDate;
+        await using var put = new NpgsqlCommand(PutSql, tx.Connection, tx.Npgsql) { Parameters = { Value(copy.Id), Value(copy.Version), Value(state), Value(copy.Capacity), Value(watchedUntil) } };
+        return await put.ExecuteScalarAsync(cancel) is not null;
     }
 
     private const string KnownVersionSql = "select version from offerings where offering_id = $1";

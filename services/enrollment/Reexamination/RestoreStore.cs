@@ -42,7 +42,7 @@ public sealed class RestoreStore
     private const string LinesSql = LineRows.Sql + "where l.line_id = any($1) order by l.line_id";
 
     private const string LockSeatsSql = """
-        select offering_id, version, state, capacity, taken from offerings
+        select offering_id from offerings
         where offering_id = any(select offering_id from training_lines where line_id = any($1)) order by offering_id for no key update
         """;
 
@@ -57,7 +57,7 @@ public sealed class RestoreStore
     {
         await using var batch = new NpgsqlBatch(tx.Connection, tx.Npgsql);
         CountryStore.AddLock(batch, country);
-        foreach (var sql in new[] { LockStudentsSql, LockLinesSql, LinesSql, LockSeatsSql, StudentsSql })
+        foreach (var sql in new[] { LockStudentsSql, LockLinesSql, LinesSql, LockSeatsSql, SeatsSql, StudentsSql })
             batch.BatchCommands.Add(new NpgsqlBatchCommand(sql) { Parameters = { Value(lineIds) } });
         await using var reader = await batch.ExecuteReaderAsync(cancel);
         var (seen, now) = await CountryStore.ReadLockAsync(reader, cancel);
@@ -65,13 +65,17 @@ public sealed class RestoreStore
             await reader.NextResultAsync(cancel);
         var lines = await LineRows.ReadAsync(reader, cancel);
         await reader.NextResultAsync(cancel);
+        await reader.NextResultAsync(cancel);
         var seats = await ReadSeatsAsync(reader, cancel);
         await reader.NextResultAsync(cancel);
         return new RestoreRead(seen, now, lines, seats, await ReadStudentsAsync(reader, cancel));
     }
 
     private const string SeatsSql = """
-        select offering_id, version, state, capacity, taken from offerings where offering_id = any(select offering_id from training_lines where line_id = any($1))
+        select o.offering_id, o.version, o.state, o.capacity, o.taken,
+               (select coalesce(sum(greatest(q.held - q.taken, 0)), 0)::int from quotas q
+                where q.offering_id = o.offering_id and not q.opened and q.country <> all(select country from training_lines where line_id = any($1)))
+        from offerings o where o.offering_id = any(select offering_id from training_lines where line_id = any($1))
         """;
 
     /// <summary>The same without locks, for a preview.</summary>
@@ -90,7 +94,7 @@ public sealed class RestoreStore
     {
         Dictionary<Guid, OfferingSeatsRow> seats = [];
         while (await reader.ReadAsync(cancel))
-            seats[reader.GetGuid(0)] = new OfferingSeatsRow(reader.GetInt64(1), OfferingCopy.ParseState(reader.GetString(2)), reader.GetInt32(3), reader.GetInt32(4));
+            seats[reader.GetGuid(0)] = new OfferingSeatsRow(reader.GetInt64(1), OfferingCopy.ParseState(reader.GetString(2)), reader.GetInt32(3), reader.GetInt32(4)) { Reserved = reader.GetInt32(5) };
         return seats;
     }
 

@@ -53,7 +53,7 @@ public static class Restoring
         {
             var (line, (copy, seats)) = (lines[i], classes[lines[i].OfferingId]);
             var before = taken.GetValueOrDefault(line.OfferingId);
-            var facts = new RestoreFacts(copy, seats, seats.Capacity - seats.Taken - before, students.GetValueOrDefault(line.Id));
+            var facts = new RestoreFacts(copy, seats, seats.Free - before, students.GetValueOrDefault(line.Id));
             if (Decide(line, verdicts[i], facts, today, actor, now) is not { } change)
                 continue;
             taken[line.OfferingId] = before + change.After.SeatsHeld;

@@ -66,7 +66,7 @@ public sealed partial class EnrollmentService
                     offerings.Forget(basis.Offering.Id);
                 if (read.Seats.Version != basis.Offering.Version || read.Line.Version != basis.Line.Version || read.Line.TrackBegunOn != basis.Line.TrackBegunOn)
                     throw new Countries.FactsOvertakenException(read.Seen);
-                var change = TrackDecisions.ConfirmSeat(read.Line, request.Etag, verdict, basis.Offering, read.Seats, read.Student, basis.Days, today, Caller.Of(context).Subject, read.Now).OrThrow();
+                var change = TrackDecisions.ConfirmSeat(read.Line, request.Etag, Wishes.WaitlistPriority(request.WaitlistIfFull, request.WaitlistPriority), verdict, basis.Offering, read.Seats, read.Student, basis.Days, today, Caller.Of(context).Subject, read.Now).OrThrow();
                 return new ConfirmSeatResponse { Line = await WriteAsync(tx, change, cancel) };
             }),
             context);

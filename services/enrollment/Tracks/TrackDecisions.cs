@@ -2,7 +2,9 @@ using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Offerings;
+using Imet.Enrollment.Seats;
 using Imet.Enrollment.V1;
+using Imet.Enrollment.Waitlist;
 using ErrorReason = Imet.Enrollment.V1.ErrorReason;
 
 namespace Imet.Enrollment.Tracks;
@@ -21,7 +23,8 @@ public static class TrackDecisions
 
     /// <summary>An approved nomination gets its seats in the class as it is now: where the class moved since, its days move with it.</summary>
     public static Outcome<LineChange> ConfirmSeat(
-        Line line, string etag, Verdict verdict, OfferingCopy offering, OfferingSeatsRow seats, StudentRow? student, (DateOnly Report, DateOnly Start, DateOnly End) days, DateOnly today, string actor, DateTime now)
+        Line line, string etag, int? waitlistPriority, Verdict verdict, OfferingCopy offering, OfferingSeatsRow seats, StudentRow? student, (DateOnly Report, DateOnly Start, DateOnly End) days, DateOnly today,
+        string actor, DateTime now)
     {
         if (EnrollmentDecisions.RefusalOfEtag(line, etag) is { } stale)
             return stale;
@@ -36,10 +39,15 @@ public static class TrackDecisions
             return EnrollmentDecisions.StudentBusy(busy);
         if (EnrollmentDecisions.RefusalToEnroll(verdict, line.Country) is { } refusal)
             return refusal;
-        if (EnrollmentDecisions.RefusalOfSeats(seats, line.Headcount) is { } full)
-            return full;
-        var change = LineChange.Of(line, transition.Value, actor, "", now);
-        return (change with { After = change.After with { OfferingVersion = offering.Version, ReportDate = days.Report, StartDate = days.Start, EndDate = days.End } })
+        Wait? waiting = null;
+        if (SeatDecisions.RefusalOfSeats(seats, line.Headcount) is { } full)
+        {
+            if (waitlistPriority is not { } priority)
+                return full;
+            (transition, waiting) = (LineStates.Find(line, LineCommand.JoinWaitlist), new Wait(priority, now, null));
+        }
+        var change = LineChange.Of(line, transition.OrThrow(), actor, "", now);
+        return (change with { After = change.After with { OfferingVersion = offering.Version, ReportDate = days.Report, StartDate = days.Start, EndDate = days.End, Waiting = waiting } })
             .On(EnrollmentDecisions.JudgementOf(verdict));
     }
 
