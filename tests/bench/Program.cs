@@ -2,7 +2,7 @@ using System.Text.Json;
 using Imet.Bench;
 using Imet.Testing;
 
-// ./dev bench [evaluate] [enroll] [deliver] [start] [replay FILE] [--rounds N] [-o json]: no goal named = all that can run.
+// ./dev bench [evaluate] [enroll] [deliver] [search] [start] [replay FILE] [--rounds N] [-o json]: no goal named = all that can run.
 if (args is [EchoServer.Verb, .. var settings])
 {
     await EchoServer.ServeAsync(settings);
@@ -27,11 +27,11 @@ for (var i = 0; i < args.Length; i++)
             (report, i) = (Path.GetFullPath(args[i + 1]), i + 1);
             wanted.Add("replay");
             break;
-        case "evaluate" or "enroll" or "deliver" or "start":
+        case "evaluate" or "enroll" or "deliver" or "search" or "start":
             wanted.Add(args[i]);
             break;
         default:
-            Console.Error.WriteLine($"bench: \"{args[i]}\" is not understood. Usage: bench [evaluate] [enroll] [deliver] [start] [replay FILE] [--rounds N] [-o json]");
+            Console.Error.WriteLine($"bench: \"{args[i]}\" is not understood. Usage: bench [evaluate] [enroll] [deliver] [search] [start] [replay FILE] [--rounds N] [-o json]");
             return 2;
     }
 }
@@ -49,6 +49,8 @@ try
         figures.AddRange(await new EligibilityGoal(servers, rounds, Console.Error.WriteLine).RunAsync(CancellationToken.None));
     if (Asked("deliver"))
         figures.Add(await goals.DeliverAsync(CancellationToken.None));
+    if (Asked("search"))
+        figures.Add(await new SearchGoal(servers, rounds, Console.Error.WriteLine).RunAsync(CancellationToken.None));
     if (Asked("enroll"))
         figures.Add(await goals.EnrollAsync(CancellationToken.None));
     if (report is not null)

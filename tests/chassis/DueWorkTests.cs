@@ -36,6 +36,22 @@ public sealed class DueWorkTests(Servers servers)
     }
 
     [Fact]
+    public async Task Work_that_is_asked_for_on_a_condition_is_there_only_where_it_holds()
+    {
+        var work = new Work();
+        await using var stage = await StartAsync(await Stage.NewDatabaseAsync(servers), work);
+        await stage.Database.WriteAsync(tx =>
+        {
+            stage.Get<DueWork>().AddWhere(tx, Work.Kind, "no", "$4 > $5", 1, 2);
+            stage.Get<DueWork>().AddWhere(tx, Work.Kind, "yes", "$4 < $5", 1, 2);
+            return Task.FromResult(true);
+        }, Cancel);
+        await Eventually.TrueAsync(() => Task.FromResult(!work.Done.IsEmpty), Cancel);
+        await Eventually.TrueAsync(() => IsEmptyAsync(stage), Cancel);
+        Assert.Equal(["yes"], work.Done);
+    }
+
+    [Fact]
     public async Task Work_that_fails_is_repeated_until_it_does_not()
     {
         var work = new Work { During = n => n < 4 ? throw new InvalidOperationException("not yet") : Task.CompletedTask };
