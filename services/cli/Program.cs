@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Grpc.Core;
 using Imet.Cli;
+using Imet.Cli.Auditing;
 using Imet.Cli.Importing;
 using Imet.Cli.Replay;
 using Imet.Cli.Seeding;
@@ -10,6 +11,7 @@ using Imet.Cli.Touring;
 var imet = new RootCommand("Imet: which country may train where, which classes there are, and who has a seat in them.")
 {
     Evaluate.Command(),
+    AuditCommand.Command(),
     ReplayCommand.Command(),
     ImportCommand.Command(),
     SeedCommand.Command(),

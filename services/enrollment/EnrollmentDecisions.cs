@@ -1,6 +1,7 @@
 using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
+using Imet.Enrollment.Bars;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Seats;
 using Imet.Enrollment.V1;
@@ -47,7 +48,11 @@ public sealed record Wish
 }
 
 /// <summary>The student, if the caller's country has one of that id, with a line on the same dates, if there is one.</summary>
-public sealed record StudentRow(string Country, Guid? BusyIn, bool Removed);
+public sealed record StudentRow(string Country, Guid? BusyIn, bool Removed)
+{
+    /// <summary>Bars that match the person, in force or not.</summary>
+    public IReadOnlyList<Restraint> Bars { get; init; } = [];
+}
 
 public sealed record TrackRow(string Country, Guid? StudentId, string Wcn, DateOnly? BegunOn);
 
@@ -178,7 +183,11 @@ public static class EnrollmentDecisions
 
     internal static Refusal StudentBusy(Guid lineId) => Refusal.Of(ErrorReason.StudentBusy, "The student has a line on these days already.").With("line_id", lineId.ToString());
 
-    internal static Refusal PersonRemoved() => Refusal.Of(ErrorReason.PersonRemoved, "The person was removed from training for cause, and is refused under every program.");
+    /// <summary>What is recorded against the person, under whichever program.</summary>
+    internal static Refusal? RefusalOfPerson(StudentRow? student, DateOnly today) =>
+        student is null ? null : student.Removed ? PersonRemoved() : BarDecisions.RefusalOf(student.Bars, today);
+
+    private static Refusal PersonRemoved() => Refusal.Of(ErrorReason.PersonRemoved, "The person was removed from training for cause, and is refused under every program.");
 
     internal static Refusal? RefusalOfEtag(Line line, string etag) => etag == line.Etag
         ? null
@@ -191,8 +200,8 @@ public static class EnrollmentDecisions
             return closed;
         if (wish.StudentId is not null && facts.Student?.Country != wish.Country)
             return Refusal.Of(ErrorReason.StudentUnknown, "The country has no student with this id.");
-        if (facts.Student is { Removed: true })
-            return PersonRemoved();
+        if (RefusalOfPerson(facts.Student, facts.Today) is { } barred)
+            return barred;
         if (wish.TrackId is not null && (facts.Track?.Country != wish.Country || facts.Track.StudentId != wish.StudentId))
             return Refusal.Of(ErrorReason.TrackUnknown, "The student has no track with this id.");
         return RefusalToEnroll(facts.Verdict, wish.Country);

@@ -17,7 +17,16 @@ public static class EnrollmentEvents
         Data = Data(change, Facts(change.After, offering), offering),
     };
 
-    public static TrainingLine Resource(Line line, OfferingCopy offering) => new()
+    public static TrainingLine Resource(Line line, OfferingCopy offering)
+    {
+        var resource = Snapshot(line);
+        resource.Course = offering.Course;
+        resource.Judgement = line.Judgement;
+        return resource;
+    }
+
+    /// <summary>What history keeps of a line: all but the course's facts, which its offering's version holds, and the judgement, which an entry holds.</summary>
+    public static TrainingLine Snapshot(Line line) => new()
     {
         Id = line.Id.ToString(),
         Country = line.Country,
@@ -27,7 +36,6 @@ public static class EnrollmentEvents
         Headcount = line.Headcount,
         OfferingId = line.OfferingId.ToString(),
         OfferingVersion = line.OfferingVersion,
-        Course = offering.Course,
         Funding = FundingOf(line),
         State = (TrainingLine.Types.State)line.State,
         Holds = { line.Holds.Select(Resource) },
@@ -40,7 +48,6 @@ public static class EnrollmentEvents
         TuitionRate = line.TuitionRate,
         Price = line.Price is { } price ? new Money { CurrencyCode = price.Currency, Units = price.Units, Nanos = price.Nanos } : null,
         QuotedOn = line.QuotedOn?.ToProto(),
-        Judgement = line.Judgement,
         ExternalIds = { line.ExternalIds },
         Version = line.Version,
         Etag = line.Etag,

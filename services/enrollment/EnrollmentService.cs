@@ -4,8 +4,11 @@ using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Affected;
+using Imet.Enrollment.Audit;
+using Imet.Enrollment.Bars;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Gates;
+using Imet.Enrollment.History;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Orders;
 using Imet.Enrollment.Preview;
@@ -14,6 +17,7 @@ using Imet.Enrollment.School;
 using Imet.Enrollment.Seats;
 using Imet.Enrollment.Students;
 using Imet.Enrollment.Tracks;
+using Imet.Enrollment.Units;
 using Imet.Enrollment.V1;
 using Imet.Enrollment.Waitlist;
 using Imet.Options.V1;
@@ -44,7 +48,12 @@ public sealed partial class EnrollmentService(
     OrdersStore orders,
     MassActingSwitch massActing,
     AffectedStore affected,
-    Previewing previewing) : V1.EnrollmentService.EnrollmentServiceBase
+    Previewing previewing,
+    UnitStore units,
+    BarStore bars,
+    AuditStore audit,
+    HistoryStore history,
+    Purging purging) : V1.EnrollmentService.EnrollmentServiceBase
 {
     // Each new answer is needed only because a decision about the country was approved within the milliseconds before: five in a row are no accident worth waiting for.
     private const int MostQuestions = 5;
@@ -85,7 +94,10 @@ public sealed partial class EnrollmentService(
         var line = request.ExternalId is { } external
             ? await database.ReadAsync(connection => store.FindByExternalIdAsync(connection, external, Countries(context), context.CancellationToken), context.CancellationToken) ?? throw NoLine()
             : await FindLineAsync(Guid.Parse(request.LineId), context);
-        return new GetTrainingLineResponse { Line = (await ResourcesAsync([line], context.CancellationToken))[0] };
+        return new GetTrainingLineResponse
+        {
+            Line = request.AsOfTime is { } asOf ? await AsOfAsync(line.Id, asOf, context.CancellationToken) : (await ResourcesAsync([line], context.CancellationToken))[0],
+        };
     }
 
     public override async Task<ListTrainingLinesResponse> ListTrainingLines(ListTrainingLinesRequest request, ServerCallContext context)
@@ -106,22 +118,13 @@ public sealed partial class EnrollmentService(
             // One more than asked for tells whether there is a next page.
             Size = page.Size + 1,
         };
-        var lines = await database.ReadAsync(connection => store.ListAsync(connection, filter, context.CancellationToken), context.CancellationToken);
+        var lines = request.AsOfTime is { } asOf
+            ? await AsOfAsync(filter, asOf, context.CancellationToken)
+            : await ResourcesAsync(await database.ReadAsync(connection => store.ListAsync(connection, filter, context.CancellationToken), context.CancellationToken), context.CancellationToken);
         var more = lines.Count > page.Size;
         if (more)
             lines.RemoveAt(page.Size);
-        return new ListTrainingLinesResponse
-        {
-            Lines = { await ResourcesAsync(lines, context.CancellationToken) },
-            NextPageToken = more ? pages.Next(page, lines[^1].StartDate.ToString("O"), lines[^1].Id.ToString()) : "",
-        };
-    }
-
-    public override async Task<GetLineHistoryResponse> GetLineHistory(GetLineHistoryRequest request, ServerCallContext context)
-    {
-        var lineId = Guid.Parse(request.LineId);
-        var entries = await database.ReadAsync(connection => store.HistoryAsync(connection, lineId, Countries(context), context.CancellationToken), context.CancellationToken);
-        return entries.Count == 0 ? throw NoLine() : new GetLineHistoryResponse { Entries = { entries } };
+        return new ListTrainingLinesResponse { Lines = { lines }, NextPageToken = more ? pages.Next(page, lines[^1].StartDate.ToDateOnly().ToString("O"), lines[^1].Id) : "" };
     }
 
     /// <summary>Asks, then writes; asks again when the answer was overtaken between the two.</summary>

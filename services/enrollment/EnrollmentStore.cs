@@ -1,10 +1,11 @@
 using System.Data;
 using System.Globalization;
 using Google.Protobuf;
-using Google.Protobuf.WellKnownTypes;
 using Imet.Chassis;
 using Imet.CourseCatalog.V1;
+using Imet.Enrollment.Bars;
 using Imet.Enrollment.Countries;
+using Imet.Enrollment.History;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Orders;
 using Imet.Enrollment.Reexamination;
@@ -42,7 +43,9 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
 
     private const string BusySql = """
         select exists (select from removals where student_id = $1),
-               (select line_id from training_lines where student_id = $1 and is_open and holds_seat and start_date <= $3 and end_date >= $2 order by start_date limit 1)
+               (select line_id from training_lines where student_id = $1 and is_open and holds_seat and start_date <= $3 and end_date >= $2 order by start_date limit 1),
+               b.bar_ids, b.froms, b.untils, b.causes
+        from (values ($1::uuid)) asked (student_id) left join barred_students b on b.student_id = asked.student_id
         """;
 
     private const string LockTrackSql = "select country, student_id, wcn, begun_on from tracks where track_id = $1 for share";
@@ -88,7 +91,7 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
             var country = await reader.ReadAsync(cancel) ? reader.GetString(0) : null;
             await reader.NextResultAsync(cancel);
             await reader.ReadAsync(cancel);
-            studentRow = country is null ? null : new StudentRow(country, reader.IsDBNull(1) ? null : reader.GetGuid(1), reader.GetBoolean(0));
+            studentRow = country is null ? null : new StudentRow(country, reader.IsDBNull(1) ? null : reader.GetGuid(1), reader.GetBoolean(0)) { Bars = BarStore.Read(reader, 2) };
         }
         await reader.NextResultAsync(cancel);
         if (wish.TrackId is null)
@@ -139,7 +142,7 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
             await reader.NextResultAsync(cancel);
             await reader.NextResultAsync(cancel);
             await reader.ReadAsync(cancel);
-            studentRow = new StudentRow(line.Country, reader.IsDBNull(1) ? null : reader.GetGuid(1), reader.GetBoolean(0));
+            studentRow = new StudentRow(line.Country, reader.IsDBNull(1) ? null : reader.GetGuid(1), reader.GetBoolean(0)) { Bars = BarStore.Read(reader, 2) };
         }
         await reader.NextResultAsync(cancel);
         await reader.NextResultAsync(cancel);
@@ -368,35 +371,6 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
         }
     }
 
-    private const string HistorySql = """
-        select version, change, state, actor, cause, judgement, recorded_at, digest
-        from line_history
-        where line_id = $1 and exists (select from training_lines l where l.line_id = $1 and ($2::text[] is null or l.country = any($2)))
-        order by version
-        """;
-
-    public async Task<List<LineHistoryEntry>> HistoryAsync(NpgsqlConnection connection, Guid lineId, string[]? countries, CancellationToken cancel)
-    {
-        await using var command = new NpgsqlCommand(HistorySql, connection) { Parameters = { Value(lineId), Countries(countries) } };
-        await using var reader = await command.ExecuteReaderAsync(cancel);
-        List<LineHistoryEntry> entries = [];
-        while (await reader.ReadAsync(cancel))
-        {
-            entries.Add(new LineHistoryEntry
-            {
-                Version = reader.GetInt64(0),
-                Change = reader.GetString(1),
-                State = (TrainingLine.Types.State)LineStates.Parse(reader.GetString(2)),
-                Actor = reader.GetString(3),
-                Cause = reader.GetString(4),
-                Judgement = reader.IsDBNull(5) ? null : Judgement.Parser.ParseFrom(reader.GetFieldValue<byte[]>(5)),
-                RecordedTime = Timestamp.FromDateTime(reader.GetDateTime(6)),
-                Digest = Convert.ToHexStringLower(reader.GetFieldValue<byte[]>(7)),
-            });
-        }
-        return entries;
-    }
-
     private const string InsertTrackSql = "insert into tracks (track_id, country, wcn, student_id) values ($1, $2, $3, $4)";
 
     private const string InsertLineSql = """
@@ -416,8 +390,8 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
     private const string BeginTrackSql = "update tracks set begun_on = $2 where track_id = $1 and (begun_on is null or begun_on > $2)";
 
     private const string InsertHistorySql = """
-        insert into line_history (line_id, version, change, state, actor, cause, judgement, recorded_at, digest)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        insert into line_history (line_id, version, change, state, actor, cause, judgement, recorded_at, digest, line, start_date)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """;
 
     private const string DeleteHoldsSql = "delete from line_holds where line_id = $1";
@@ -441,7 +415,7 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
         else
             Update(tx, change, line, digest);
         tx.Enqueue(InsertHistorySql, line.Id, line.Version, entry.Change, LineStates.Text(line.State), entry.Actor, entry.Cause,
-            Sql.Of(NpgsqlDbType.Bytea, change.Judgement?.ToByteArray()), line.ChangedAt, digest);
+            Sql.Of(NpgsqlDbType.Bytea, change.Judgement?.ToByteArray()), line.ChangedAt, digest, entry.Line.ToByteArray(), line.StartDate);
         return line;
     }
 

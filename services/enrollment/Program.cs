@@ -2,9 +2,12 @@ using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment;
+using Imet.Enrollment.Audit;
+using Imet.Enrollment.Bars;
 using Imet.Enrollment.Affected;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Gates;
+using Imet.Enrollment.History;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Orders;
 using Imet.Enrollment.Preview;
@@ -13,6 +16,7 @@ using Imet.Enrollment.School;
 using Imet.Enrollment.Seats;
 using Imet.Enrollment.Students;
 using Imet.Enrollment.Tracks;
+using Imet.Enrollment.Units;
 using Imet.Enrollment.V1;
 using Imet.Enrollment.Waitlist;
 using EnrollmentService = Imet.Enrollment.EnrollmentService;
@@ -30,11 +34,18 @@ var host = ServiceHost.Create(args, "enrollment", "enrollment", typeof(Enrollmen
     .AddDueWork<OfferExpiry>()
     .AddDueWork<GateReexamination>()
     .AddBackground<Reconciler>()
+    .AddBackground<Sealer>()
+    .AddBackground<Retention>()
     .AddBackground<MassActingWatch>()
     .MapService<EnrollmentService>(EnrollmentServiceReflection.Descriptor.Services[0]);
 host.Services
     .AddSingleton<EnrollmentStore>()
     .AddSingleton<StudentStore>()
+    .AddSingleton<UnitStore>()
+    .AddSingleton<BarStore>()
+    .AddSingleton<AuditStore>()
+    .AddSingleton<HistoryStore>()
+    .AddSingleton<Purging>()
     .AddSingleton<RosterStore>()
     .AddSingleton<RemovalStore>()
     .AddSingleton<GateStore>()

@@ -3,6 +3,7 @@ using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.School;
+using Imet.Enrollment.History;
 using Imet.Enrollment.V1;
 using Xunit;
 

@@ -3,6 +3,7 @@ using Grpc.Core;
 using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
+using Imet.Enrollment.History;
 using Imet.Enrollment.V1;
 using Imet.Testing;
 using Npgsql;

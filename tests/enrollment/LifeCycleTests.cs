@@ -1,5 +1,6 @@
 using Imet.Chassis;
 using Imet.CountryEligibility.V1;
+using Imet.Enrollment.History;
 using Imet.Enrollment.V1;
 using Imet.Testing;
 using Xunit;

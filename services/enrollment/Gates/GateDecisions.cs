@@ -83,6 +83,17 @@ public static class GateDecisions
         return Holds.Same(holds, line.Holds) ? null : EnrollmentDecisions.WithHolds(line, holds, string.Join(" ", red.Select(gate => gate.Missing)), null, actor, now);
     }
 
+    /// <summary>All that is recorded against the person or the unit and in force on the day.</summary>
+    public static IEnumerable<Objection> Objections(PersonRead person, DateOnly today)
+    {
+        if (person.RemovedBy is { } document)
+            yield return new Objection("REMOVAL", $"The person was removed from training ({document}).");
+        foreach (var bar in person.Bars.Where(bar => bar.IsInForceOn(today)))
+            yield return new Objection($"{bar.Id}", $"A bar matches the person: {bar.Cause}");
+        foreach (var flag in person.Flags.Where(flag => flag.IsInForceOn(today)))
+            yield return new Objection($"{flag.Id}", $"The unit is flagged: {flag.Cause}");
+    }
+
     public static Refusal NotGreen(Line line, GateReport report)
     {
         var red = report.Gates.Where(gate => !gate.Green).ToList();

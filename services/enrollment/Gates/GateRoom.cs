@@ -27,14 +27,14 @@ public sealed class GateRoom(IConfiguration settings, GateStore store, OfferingC
             .. lines.Select(line =>
             {
                 var offering = copies[(line.OfferingId, line.OfferingVersion)];
-                var person = line.StudentId is { } student ? people[student] : new PersonRead(null, [], []);
+                var person = line.StudentId is { } student ? people[student] : new PersonRead(null, null, [], [], []);
                 return new GateFacts
                 {
                     Today = today,
                     Line = line,
                     Offering = offering,
                     UnitId = person.UnitId,
-                    Objections = person.Objections,
+                    Objections = [.. GateDecisions.Objections(person, today)],
                     Evidence = person.Evidence,
                     English = english.GetValueOrDefault(offering.Course.FiscalYear, Extent.None),
                     OfferingState = states[line.OfferingId],

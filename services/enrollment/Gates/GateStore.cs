@@ -1,6 +1,7 @@
 using Google.Protobuf.WellKnownTypes;
 using Imet.Chassis;
 using Imet.CourseCatalog.V1;
+using Imet.Enrollment.Bars;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.V1;
 using Npgsql;
@@ -11,12 +12,17 @@ using Kind = Imet.Enrollment.V1.Gate.Types.Kind;
 namespace Imet.Enrollment.Gates;
 
 /// <summary>What one person, and the unit, is known by at the gates.</summary>
-public sealed record PersonRead(Guid? UnitId, IReadOnlyList<Objection> Objections, IReadOnlyList<Evidence> Evidence);
+public sealed record PersonRead(Guid? UnitId, string? RemovedBy, IReadOnlyList<Restraint> Bars, IReadOnlyList<Restraint> Flags, IReadOnlyList<Evidence> Evidence);
 
 public sealed class GateStore
 {
     private const string PeopleSql = """
-        select s.student_id, s.unit_id, r.document from students s left join removals r on r.student_id = s.student_id where s.student_id = any($1)
+        select s.student_id, s.unit_id, r.document, b.bar_ids, b.froms, b.untils, b.causes, f.flag_ids, f.froms, f.untils, f.causes
+        from students s
+        left join removals r on r.student_id = s.student_id
+        left join barred_students b on b.student_id = s.student_id
+        left join flagged_units f on f.unit_id = s.unit_id
+        where s.student_id = any($1)
         """;
 
     private const string EvidenceSql = """
@@ -36,16 +42,17 @@ public sealed class GateStore
             BatchCommands = { new NpgsqlBatchCommand(PeopleSql) { Parameters = { Value(studentIds) } }, new NpgsqlBatchCommand(EvidenceSql) { Parameters = { Value(studentIds) } } },
         };
         await using var reader = await batch.ExecuteReaderAsync(cancel);
-        Dictionary<Guid, (Guid? Unit, List<Objection> Objections, List<Evidence> Evidence)> people = [];
+        Dictionary<Guid, PersonRead> people = [];
+        Dictionary<Guid, List<Evidence>> evidence = [];
         while (await reader.ReadAsync(cancel))
         {
-            List<Objection> objections = reader.IsDBNull(2) ? [] : [new Objection($"{reader.GetGuid(0)}", $"The person was removed from training ({reader.GetString(2)}).")];
-            people[reader.GetGuid(0)] = (reader.IsDBNull(1) ? null : reader.GetGuid(1), objections, []);
+            var id = reader.GetGuid(0);
+            people[id] = new PersonRead(reader.IsDBNull(1) ? null : reader.GetGuid(1), reader.IsDBNull(2) ? null : reader.GetString(2), BarStore.Read(reader, 3), BarStore.Read(reader, 7), evidence[id] = []);
         }
         await reader.NextResultAsync(cancel);
         while (await reader.ReadAsync(cancel))
         {
-            people[reader.GetGuid(0)].Evidence.Add(new Evidence
+            evidence[reader.GetGuid(0)].Add(new Evidence
             {
                 Id = reader.GetGuid(1),
                 Gate = Parse(reader.GetString(2)),
@@ -56,7 +63,7 @@ public sealed class GateStore
                 OpiLevel = reader.GetString(7),
             });
         }
-        return people.ToDictionary(person => person.Key, person => new PersonRead(person.Value.Unit, person.Value.Objections, person.Value.Evidence));
+        return people;
     }
 
     private const string EnglishSql = "select fiscal_year, extent from english_exemptions where country = $1 order by recorded_at";

@@ -35,13 +35,15 @@ public sealed class OfferingCopies(Database database, OfferingStore store, SeatR
     public void Forget(Guid offeringId) => _latest.TryRemove(offeringId, out _);
 
     /// <summary>The versions that lines were judged by: from memory, the rest in one read.</summary>
-    public async ValueTask<IReadOnlyDictionary<(Guid, long), OfferingCopy>> OfAsync(NpgsqlConnection connection, IEnumerable<Line> lines, CancellationToken cancel)
+    public ValueTask<IReadOnlyDictionary<(Guid, long), OfferingCopy>> OfAsync(NpgsqlConnection connection, IEnumerable<Line> lines, CancellationToken cancel) =>
+        OfAsync(connection, lines.Select(line => (line.OfferingId, line.OfferingVersion)), cancel);
+
+    public async ValueTask<IReadOnlyDictionary<(Guid, long), OfferingCopy>> OfAsync(NpgsqlConnection connection, IEnumerable<(Guid, long)> keys, CancellationToken cancel)
     {
         Dictionary<(Guid, long), OfferingCopy> found = [];
         HashSet<(Guid, long)> missing = [];
-        foreach (var line in lines)
+        foreach (var key in keys)
         {
-            var key = (line.OfferingId, line.OfferingVersion);
             if (_versions.TryGetValue(key, out var copy))
                 found[key] = copy;
             else

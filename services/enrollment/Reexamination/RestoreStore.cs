@@ -1,4 +1,5 @@
 using Imet.Chassis;
+using Imet.Enrollment.Bars;
 using Imet.Enrollment.Countries;
 using Imet.Enrollment.Offerings;
 using Npgsql;
@@ -48,8 +49,9 @@ public sealed class RestoreStore
 
     private const string StudentsSql = """
         select l.line_id, l.country, exists (select from removals r where r.student_id = l.student_id),
-               (select b.line_id from training_lines b where b.student_id = l.student_id and b.is_open and b.holds_seat and b.start_date <= l.end_date and b.end_date >= l.start_date limit 1)
-        from training_lines l where l.line_id = any($1) and l.student_id is not null
+               (select b.line_id from training_lines b where b.student_id = l.student_id and b.is_open and b.holds_seat and b.start_date <= l.end_date and b.end_date >= l.start_date limit 1),
+               bars.bar_ids, bars.froms, bars.untils, bars.causes
+        from training_lines l left join barred_students bars on bars.student_id = l.student_id where l.line_id = any($1) and l.student_id is not null
         """;
 
     /// <summary>Lines with all that stands in the way of their coming back, in the order of locks that enrollments take.</summary>
@@ -102,7 +104,7 @@ public sealed class RestoreStore
     {
         Dictionary<Guid, StudentRow> students = [];
         while (await reader.ReadAsync(cancel))
-            students[reader.GetGuid(0)] = new StudentRow(reader.GetString(1), reader.IsDBNull(3) ? null : reader.GetGuid(3), reader.GetBoolean(2));
+            students[reader.GetGuid(0)] = new StudentRow(reader.GetString(1), reader.IsDBNull(3) ? null : reader.GetGuid(3), reader.GetBoolean(2)) { Bars = BarStore.Read(reader, 4) };
         return students;
     }
 

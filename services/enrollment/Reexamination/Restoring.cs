@@ -22,8 +22,8 @@ public static class Restoring
             return null;
         if (EnrollmentDecisions.RefusalOfOffering(facts.Offering, facts.Seats.State, today) is { } closed)
             return GiveUp(line, closed.Message, actor, now);
-        if (facts.Student is { Removed: true })
-            return GiveUp(line, EnrollmentDecisions.PersonRemoved().Message, actor, now);
+        if (EnrollmentDecisions.RefusalOfPerson(facts.Student, today) is { } barred)
+            return GiveUp(line, barred.Message, actor, now);
         var seated = LineStates.HoldsSeat(before);
         if (seated && facts.Student?.BusyIn is { } busy)
             return GiveUp(line, $"The student has a line on these days by now: {busy}.", actor, now);

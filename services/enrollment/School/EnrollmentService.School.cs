@@ -144,6 +144,7 @@ public sealed partial class EnrollmentService
                 }
             }
             removals.Remove(tx, studentId, student.Country, endedOn, request.Cause, request.Document, actor);
+            await BarRemovedAsync(tx, studentId, student.Country, endedOn, request.Document, actor, now, cancel);
             return new DisenrollStudentResponse { Lines = { await WriteAsync(tx, changes, cancel) } };
         });
     }

@@ -2,6 +2,8 @@ using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Imet.Chassis;
 using Imet.CourseCatalog.V1;
+using Imet.Enrollment.Audit;
+using Imet.Enrollment.Bars;
 using Imet.Enrollment.Students;
 using Imet.Enrollment.V1;
 using Npgsql;
@@ -13,85 +15,63 @@ public sealed partial class EnrollmentService
 {
     private const string PersonalScope = "enrollment.personal";
 
-    public override async Task<RegisterUnitResponse> RegisterUnit(RegisterUnitRequest request, ServerCallContext context)
-    {
-        var wanted = request.Unit;
-        Caller.Of(context).Require(wanted.Country);
-        try
-        {
-            return await writes.RunAsync<RegisterUnitRequest, RegisterUnitResponse>(request, context, async tx =>
-            {
-                var unit = new UnitRow
-                {
-                    UnitId = Guid.CreateVersion7(clock.GetUtcNow()),
-                    Country = wanted.Country,
-                    Name = wanted.Name,
-                    RecordedAt = await students.NowAsync(tx, context.CancellationToken),
-                    Sources = [.. wanted.ExternalIds.Select(id => id.Source)],
-                    ExternalIds = [.. wanted.ExternalIds.Select(id => id.Id)],
-                };
-                students.Insert(tx, unit);
-                return new RegisterUnitResponse { Unit = Resource(unit) };
-            });
-        }
-        catch (PostgresException e) when (IsTaken(e, "units_name_unique"))
-        {
-            var holder = await database.ReadAsync(connection => students.UnitNamedAsync(connection, wanted.Country, wanted.Name, context.CancellationToken), context.CancellationToken);
-            throw Refusal.Of(ErrorReason.UnitNameTaken, "The country has a unit of this name already.").With("id", $"{holder}").ToException();
-        }
-        catch (PostgresException e) when (IsTaken(e, "external_ids_unique"))
-        {
-            throw (await ExternalIdTakenAsync("UNIT", wanted.ExternalIds, "unit.external_ids", context)).ToException();
-        }
-    }
-
-    public override async Task<GetUnitResponse> GetUnit(GetUnitRequest request, ServerCallContext context)
-    {
-        var id = Guid.Parse(request.UnitId);
-        var unit = await database.ReadAsync(connection => students.FindUnitAsync(connection, id, Countries(context), context.CancellationToken), context.CancellationToken);
-        return unit is null ? throw NotFound("unit", "There is no unit with this id.") : new GetUnitResponse { Unit = Resource(unit) };
-    }
-
-    public override async Task<ListUnitsResponse> ListUnits(ListUnitsRequest request, ServerCallContext context)
-    {
-        Caller.Of(context).Require(request.Country);
-        var page = pages.Open(request, context);
-        var units = await database.ReadAsync(
-            connection => students.ListUnitsAsync(connection, request.Country, page.After?[0], page.Size + 1, context.CancellationToken), context.CancellationToken);
-        var more = units.Count > page.Size;
-        if (more)
-            units.RemoveAt(page.Size);
-        return new ListUnitsResponse { Units = { units.Select(Resource) }, NextPageToken = more ? pages.Next(page, units[^1].Name) : "" };
-    }
-
     public override async Task<RegisterStudentResponse> RegisterStudent(RegisterStudentRequest request, ServerCallContext context)
     {
-        var wanted = request.Student;
+        var (wanted, cancel) = (request.Student, context.CancellationToken);
         Caller.Of(context).Require(wanted.Country);
-        try
+        if (StudentDecisions.RefusalOf(wanted.Personal) is { } inconsistent)
+            throw inconsistent.ToException();
+        return await NamingStudentAsync(wanted, context, () => writes.RunAsync<RegisterStudentRequest, RegisterStudentResponse>(request, context, async tx =>
         {
-            return await writes.RunAsync<RegisterStudentRequest, RegisterStudentResponse>(request, context, async tx =>
+            await RequireUnitAsync(tx, wanted, cancel);
+            var student = new StudentRecord
             {
-                var unitId = Wishes.IdOrNull(wanted.UnitId);
-                if (unitId is { } unit && await students.UnitCountryAsync(tx, unit, context.CancellationToken) != wanted.Country)
-                    throw Refusal.Of(ErrorReason.UnitUnknown, "The country has no unit with this id.").ToException();
-                var student = new StudentRecord
-                {
-                    StudentId = Guid.CreateVersion7(clock.GetUtcNow()),
-                    Country = wanted.Country,
-                    UnitId = unitId,
-                    RecordedAt = await students.NowAsync(tx, context.CancellationToken),
-                    Sources = [.. wanted.ExternalIds.Select(id => id.Source)],
-                    ExternalIds = [.. wanted.ExternalIds.Select(id => id.Id)],
-                };
-                students.Insert(tx, student, Personal(wanted.Personal));
-                return new RegisterStudentResponse { Student = Resource(student, null) };
-            });
-        }
-        catch (PostgresException e) when (IsTaken(e, "external_ids_unique"))
+                StudentId = Guid.CreateVersion7(clock.GetUtcNow()),
+                Country = wanted.Country,
+                UnitId = Wishes.IdOrNull(wanted.UnitId),
+                RecordedAt = await students.NowAsync(tx, cancel),
+                Sources = [.. wanted.ExternalIds.Select(id => id.Source)],
+                ExternalIds = [.. wanted.ExternalIds.Select(id => id.Id)],
+            };
+            var personal = Personal(wanted.Personal);
+            student = Entered(tx, student, "registered", StudentDecisions.Changed(null, FieldsOf(student, personal)), "", Caller.Of(context).Subject, student.RecordedAt);
+            students.Insert(tx, student, personal);
+            tx.Publish(EventOf(student.StudentId, student.Tip, student.Country, new StudentRegistered { StudentId = $"{student.StudentId}", Country = student.Country }));
+            return new RegisterStudentResponse { Student = Receipt(student, await bars.MatchStudentAsync(tx, student.StudentId, PersonKeys.Of(IdentityOf(student.Country, personal)), cancel)) };
+        }));
+    }
+
+    public override async Task<UpdateStudentResponse> UpdateStudent(UpdateStudentRequest request, ServerCallContext context)
+    {
+        var (wanted, studentId, cancel) = (request.Student, Guid.Parse(request.StudentId), context.CancellationToken);
+        if (StudentDecisions.RefusalOf(wanted.Personal) is { } inconsistent)
+            throw inconsistent.ToException();
+        return await NamingStudentAsync(wanted, context, () => writes.RunAsync<UpdateStudentRequest, UpdateStudentResponse>(request, context, async tx =>
         {
-            throw (await ExternalIdTakenAsync("STUDENT", wanted.ExternalIds, "student.external_ids", context)).ToException();
-        }
+            var before = await students.LockAsync(tx, studentId, Countries(context), cancel) ?? throw NotFound("student", "There is no student with this id.");
+            if (StudentDecisions.RefusalToUpdate(before, request.Etag, wanted.Country) is { } refusal)
+                throw refusal.ToException();
+            await RequireUnitAsync(tx, wanted, cancel);
+            var now = await students.NowAsync(tx, cancel);
+            var student = before with { UnitId = Wishes.IdOrNull(wanted.UnitId), Sources = [.. wanted.ExternalIds.Select(id => id.Source)], ExternalIds = [.. wanted.ExternalIds.Select(id => id.Id)] };
+            var (was, personal) = (await students.FindPersonalAsync(tx.Connection, studentId, cancel), Personal(wanted.Personal));
+            student = Entered(tx, student, "updated", StudentDecisions.Changed(was is null ? null : FieldsOf(before, was), FieldsOf(student, personal)), "", Caller.Of(context).Subject, now);
+            students.Update(tx, student, personal);
+            tx.Publish(EventOf(studentId, student.Tip, student.Country, new StudentUpdated { StudentId = request.StudentId, Country = student.Country }));
+            var matched = await bars.MatchStudentAsync(tx, studentId, PersonKeys.Of(IdentityOf(student.Country, personal)), cancel);
+            await RecheckAsync(tx, student.Country, await bars.LinesOfAsync(tx, [studentId], cancel), Caller.Of(context).Subject, cancel);
+            return new UpdateStudentResponse { Student = Receipt(student, matched) };
+        }));
+    }
+
+    public override async Task<PurgeStudentResponse> PurgeStudent(PurgeStudentRequest request, ServerCallContext context)
+    {
+        var studentId = Guid.Parse(request.StudentId);
+        return await writes.RunAsync<PurgeStudentRequest, PurgeStudentResponse>(request, context, async tx =>
+        {
+            var purged = await purging.PurgeAsync(tx, studentId, Countries(context), request.Etag, Caller.Of(context).Subject, request.Reason, context.CancellationToken);
+            return new PurgeStudentResponse { Student = Receipt(purged ?? throw NotFound("student", "There is no student with this id."), []) };
+        });
     }
 
     public override async Task<GetStudentResponse> GetStudent(GetStudentRequest request, ServerCallContext context)
@@ -128,14 +108,32 @@ public sealed partial class EnrollmentService
         };
     }
 
-    private static Unit Resource(UnitRow unit) => new()
+    private async Task RequireUnitAsync(Transaction tx, Student wanted, CancellationToken cancel)
     {
-        Id = unit.UnitId.ToString(),
-        Country = unit.Country,
-        Name = unit.Name,
-        ExternalIds = { ExternalIds(unit.Sources, unit.ExternalIds) },
-        CreateTime = Timestamp.FromDateTime(unit.RecordedAt),
-    };
+        if (Wishes.IdOrNull(wanted.UnitId) is { } unit && await units.CountryAsync(tx, unit, cancel) != wanted.Country)
+            throw Refusal.Of(ErrorReason.UnitUnknown, "The country has no unit with this id.").ToException();
+    }
+
+    private async Task<T> NamingStudentAsync<T>(Student wanted, ServerCallContext context, Func<Task<T>> write)
+    {
+        try
+        {
+            return await write();
+        }
+        catch (PostgresException e) when (IsTaken(e, "external_ids_unique"))
+        {
+            throw (await ExternalIdTakenAsync("STUDENT", wanted.ExternalIds, "student.external_ids", context)).ToException();
+        }
+    }
+
+    private StudentRecord Entered(Transaction tx, StudentRecord student, string change, IReadOnlyList<(string, string)> fields, string cause, string actor, DateTime now)
+    {
+        var tip = audit.Enter(tx, new AuditChange("student", student.StudentId, student.Country, change, actor, cause, fields), student.Tip, now);
+        return student with { Version = tip.Version, Digest = tip.Digest };
+    }
+
+    /// <summary>What a write of personal data answers.</summary>
+    private static Student Receipt(StudentRecord student, Guid[] matched) => new() { Id = $"{student.StudentId}", Etag = student.Tip.Etag, MatchedBarIds = { matched.Select(bar => $"{bar}") } };
 
     private static Student Resource(StudentRecord student, PersonalRow? personal) => new()
     {
@@ -151,9 +149,19 @@ public sealed partial class EnrollmentService
             ServiceNumber = personal.ServiceNumber,
             DateOfBirth = personal.DateOfBirth?.ToProto(),
             PlaceOfBirth = personal.PlaceOfBirth,
+            Sex = personal.Sex,
+            UsEquivalentRank = personal.UsEquivalentRank,
+            UsGrade = personal.UsGrade,
+            PassportNumber = personal.PassportNumber,
+            Citizenship = personal.Citizenship,
+            VisaNumber = personal.VisaNumber,
+            VisaType = personal.VisaType,
         },
         ExternalIds = { ExternalIds(student.Sources, student.ExternalIds) },
         CreateTime = Timestamp.FromDateTime(student.RecordedAt),
+        Etag = student.Tip.Etag,
+        MatchedBarIds = { (student.BarIds ?? []).Select(bar => $"{bar}") },
+        PurgeTime = student.PurgedAt is { } purged ? Timestamp.FromDateTime(purged) : null,
     };
 
     private static PersonalRow Personal(PersonalData personal) => new()
@@ -165,7 +173,24 @@ public sealed partial class EnrollmentService
         ServiceNumber = personal.ServiceNumber,
         DateOfBirth = personal.DateOfBirth?.ToDateOnly(),
         PlaceOfBirth = personal.PlaceOfBirth,
+        Sex = personal.Sex,
+        UsEquivalentRank = personal.UsEquivalentRank,
+        UsGrade = personal.UsGrade,
+        PassportNumber = personal.PassportNumber,
+        Citizenship = personal.Citizenship,
+        VisaNumber = personal.VisaNumber,
+        VisaType = personal.VisaType,
     };
+
+    private static Identity IdentityOf(string country, PersonalRow personal) => new(country, personal.Surname, personal.GivenNames, personal.DateOfBirth, personal.ServiceNumber, personal.PassportNumber);
+
+    private static IReadOnlyList<(string, string)> FieldsOf(StudentRecord student, PersonalRow personal) =>
+    [
+        ("unit_id", $"{student.UnitId}"), ("external_ids", StudentDecisions.Joined(student.Sources, student.ExternalIds)),
+        ("surname", personal.Surname), ("given_names", personal.GivenNames), ("rank", personal.Rank), ("service", personal.Service), ("service_number", personal.ServiceNumber),
+        ("date_of_birth", $"{personal.DateOfBirth:O}"), ("place_of_birth", personal.PlaceOfBirth), ("sex", personal.Sex), ("us_equivalent_rank", personal.UsEquivalentRank), ("us_grade", personal.UsGrade),
+        ("passport_number", personal.PassportNumber), ("citizenship", personal.Citizenship), ("visa_number", personal.VisaNumber), ("visa_type", personal.VisaType),
+    ];
 
     private static IEnumerable<ExternalId> ExternalIds(string[]? sources, string[]? ids) =>
         sources is null || ids is null ? [] : sources.Zip(ids, (source, id) => new ExternalId { Source = source, Id = id });

@@ -83,7 +83,7 @@ public sealed partial class EnrollmentService
             var (named, already) = await rosters.NamedAsync(tx, found.Id, wanted, context.CancellationToken);
             if (already.Length > 0 || wanted.Distinct().Count() < wanted.Length)
                 throw Refusal.Of(CommonReason.InvalidFields, "A student is named once.").Field("student_ids", $"Must not name {(already.Length > 0 ? $"{already[0]}, who is on the roster already" : "anybody twice")}.").ToException();
-            var change = TrackDecisions.AddToRoster(lines[0], request.Etag, named, wanted, students, Caller.Of(context).Subject, now).OrThrow();
+            var change = TrackDecisions.AddToRoster(lines[0], request.Etag, named, wanted, students, Washington.Today(clock), Caller.Of(context).Subject, now).OrThrow();
             rosters.Add(tx, found.Id, wanted);
             return new AddToRosterResponse { Line = await WriteAsync(tx, change, context.CancellationToken) };
         });

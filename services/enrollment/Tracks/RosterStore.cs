@@ -1,4 +1,5 @@
 using Imet.Chassis;
+using Imet.Enrollment.Bars;
 using Npgsql;
 
 namespace Imet.Enrollment.Tracks;
@@ -9,7 +10,10 @@ public sealed class RosterStore
     private const string LockStudentsSql = "select student_id from students where student_id = any($1) order by student_id for no key update";
 
     // After the locks: a removal takes the same lock, so none is overlooked.
-    private const string StudentsSql = "select s.student_id, s.country, exists (select from removals r where r.student_id = s.student_id) from students s where s.student_id = any($1)";
+    private const string StudentsSql = """
+        select s.student_id, s.country, exists (select from removals r where r.student_id = s.student_id), b.bar_ids, b.froms, b.untils, b.causes
+        from students s left join barred_students b on b.student_id = s.student_id where s.student_id = any($1)
+        """;
 
     private const string NamedSql = "select count(*)::int, coalesce(array_agg(student_id) filter (where student_id = any($2)), '{}') from line_roster where line_id = $1";
 
@@ -23,7 +27,7 @@ public sealed class RosterStore
         await reader.NextResultAsync(cancel);
         Dictionary<Guid, StudentRow> students = [];
         while (await reader.ReadAsync(cancel))
-            students[reader.GetGuid(0)] = new StudentRow(reader.GetString(1), null, reader.GetBoolean(2));
+            students[reader.GetGuid(0)] = new StudentRow(reader.GetString(1), null, reader.GetBoolean(2)) { Bars = BarStore.Read(reader, 3) };
         return students;
     }
 

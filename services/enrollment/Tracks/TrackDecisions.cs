@@ -33,8 +33,8 @@ public static class TrackDecisions
             return transition.Refusal;
         if (EnrollmentDecisions.RefusalOfOffering(offering, seats.State, today) is { } closed)
             return closed;
-        if (student is { Removed: true })
-            return EnrollmentDecisions.PersonRemoved();
+        if (EnrollmentDecisions.RefusalOfPerson(student, today) is { } barred)
+            return barred;
         if (student?.BusyIn is { } busy)
             return EnrollmentDecisions.StudentBusy(busy);
         if (EnrollmentDecisions.RefusalToEnroll(verdict, line.Country) is { } refusal)
@@ -62,7 +62,7 @@ public static class TrackDecisions
 
     /// <param name="named">How many are on the roster already.</param>
     /// <param name="students">Of those to be named: the country of each that exists, and whether the person was removed.</param>
-    public static Outcome<LineChange> AddToRoster(Line line, string etag, int named, IReadOnlyList<Guid> wanted, IReadOnlyDictionary<Guid, StudentRow> students, string actor, DateTime now)
+    public static Outcome<LineChange> AddToRoster(Line line, string etag, int named, IReadOnlyList<Guid> wanted, IReadOnlyDictionary<Guid, StudentRow> students, DateOnly today, string actor, DateTime now)
     {
         if (EnrollmentDecisions.RefusalOfEtag(line, etag) is { } stale)
             return stale;
@@ -75,8 +75,8 @@ public static class TrackDecisions
         {
             if (!students.TryGetValue(id, out var student) || student.Country != line.Country)
                 return Refusal.Of(ErrorReason.StudentUnknown, "The country has no student with this id.").With("student_id", $"{id}");
-            if (student.Removed)
-                return EnrollmentDecisions.PersonRemoved().With("student_id", $"{id}");
+            if (EnrollmentDecisions.RefusalOfPerson(student, today) is { } barred)
+                return barred.With("student_id", $"{id}");
         }
         if (named + wanted.Count > line.Headcount)
             return Refusal.Of(ErrorReason.RosterFull, $"{named} of {line.Headcount} are named; {wanted.Count} more are too many.").With("headcount", $"{line.Headcount}").With("named", $"{named}");

@@ -3,10 +3,10 @@ using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Imet.Enrollment.V1;
 
-namespace Imet.Enrollment;
+namespace Imet.Enrollment.History;
 
 /// <summary>
-/// The chain of a line's history: each digest is the SHA-256 of the digest before it (before the first: the 16 bytes of the line's id, as its text reads) and the entry's own bytes without the digest.
+/// The chain of a line's history: each digest is the SHA-256 of the digest before it (before the first: the 16 bytes of the line's id, as its text reads) and the entry's own bytes without digest and in_force.
 /// Whoever can read the entries through the API can verify them, and no entry can be changed, left out or put in without changing all that follow.
 /// </summary>
 public static class LineHistory
@@ -22,6 +22,7 @@ public static class LineHistory
             Cause = change.Cause,
             Judgement = change.Judgement,
             RecordedTime = Timestamp.FromDateTime(change.After.ChangedAt),
+            Line = EnrollmentEvents.Snapshot(change.After),
         };
         digest = Digest(change.Before is { } before ? before.Digest.Span : Seed(change.After.Id), entry);
         entry.Digest = Convert.ToHexStringLower(digest);
@@ -35,13 +36,36 @@ public static class LineHistory
         var expected = 1L;
         foreach (var entry in entries)
         {
-            var digest = Digest(previous, new LineHistoryEntry(entry) { Digest = "" });
+            var digest = Digest(previous, new LineHistoryEntry(entry) { Digest = "", InForce = null });
             if (entry.Version != expected || Convert.ToHexStringLower(digest) != entry.Digest)
                 return expected;
             previous = digest;
             expected++;
         }
         return null;
+    }
+
+    public static LineHistoryEntry Read(
+        long version, string change, string state, string actor, string cause, byte[]? judgement, DateTime recordedAt, byte[] digest, byte[]? line) => new()
+        {
+            Version = version,
+            Change = change,
+            State = (TrainingLine.Types.State)LineStates.Parse(state),
+            Actor = actor,
+            Cause = cause,
+            Judgement = judgement is null ? null : Judgement.Parser.ParseFrom(judgement),
+            RecordedTime = Timestamp.FromDateTime(recordedAt),
+            Digest = Convert.ToHexStringLower(digest),
+            Line = line is null ? null : TrainingLine.Parser.ParseFrom(line),
+        };
+
+    /// <summary>The entries, each with the answer that was in force: its own, or the last before it.</summary>
+    public static IReadOnlyList<LineHistoryEntry> InForce(IReadOnlyList<LineHistoryEntry> entries)
+    {
+        Judgement? last = null;
+        foreach (var entry in entries)
+            entry.InForce = last = entry.Judgement ?? last;
+        return entries;
     }
 
     private static byte[] Seed(Guid lineId) => lineId.ToByteArray(bigEndian: true);
