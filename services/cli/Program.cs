@@ -2,6 +2,7 @@ using System.CommandLine;
 using Grpc.Core;
 using Imet.Cli;
 using Imet.Cli.Auditing;
+using Imet.Cli.CatalogTables;
 using Imet.Cli.Importing;
 using Imet.Cli.Replay;
 using Imet.Cli.Seeding;
@@ -14,6 +15,7 @@ var imet = new RootCommand("Imet: which country may train where, which classes t
     AuditCommand.Command(),
     ReplayCommand.Command(),
     ImportCommand.Command(),
+    new Command("export", "Write tables from the record.") { ExportCatalogCommand.Command() },
     SeedCommand.Command(),
     TourCommand.Command(),
     TokenCommand.Command(),

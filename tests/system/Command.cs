@@ -1,3 +1,4 @@
+using System.Globalization;
 using Imet.Local;
 using Imet.Testing;
 
@@ -6,7 +7,10 @@ namespace Imet.SystemTests;
 /// <summary>The command line as users run it: the built program in a process of its own, against a test's stack.</summary>
 public static class Command
 {
-    public static async Task<(int Code, string Output)> RunAsync(Servers servers, TestStack stack, CancellationToken cancel, params string[] arguments)
+    public static Task<(int Code, string Output)> RunAsync(Servers servers, TestStack stack, CancellationToken cancel, params string[] arguments) => RunAsync(servers, stack, null, cancel, arguments);
+
+    /// <param name="heap">Bytes that the program's heap may have: with more it dies.</param>
+    public static async Task<(int Code, string Output)> RunAsync(Servers servers, TestStack stack, long? heap, CancellationToken cancel, params string[] arguments)
     {
         var own = new DirectoryInfo(AppContext.BaseDirectory.TrimEnd('/'));
         var program = Path.Combine(own.Parent!.Parent!.FullName, "Imet.Cli", own.Name, "imet.dll");
@@ -18,6 +22,7 @@ public static class Command
             ["IMET_TOKEN"] = stack.Anybody("test.replay").Token,
             ["IMET_KEYS"] = Path.GetDirectoryName(servers.Tokens.KeysFile),
             ["IMET_AMQP"] = stack.Broker,
+            ["DOTNET_GCHeapHardLimit"] = heap?.ToString("x", CultureInfo.InvariantCulture),
         }, "", cancel);
     }
 }

@@ -5,7 +5,7 @@ namespace Imet.Cli.Importing;
 /// <summary>imet import WHAT FILE...: tables into the record, row by row.</summary>
 public static class ImportCommand
 {
-    public static Command Command() => new("import", "Bring tables into the record: good rows land, bad ones are told by line and column.") { Countries() };
+    public static Command Command() => new("import", "Bring tables into the record: good rows land, bad ones are told by line and column.") { Countries(), CatalogTables.ImportCatalogCommand.Command() };
 
     private static Command Countries()
     {

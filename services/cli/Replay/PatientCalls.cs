@@ -4,7 +4,11 @@ using Grpc.Core;
 namespace Imet.Cli.Replay;
 
 /// <summary>A service's answer: a value, or a refusal with its reason code.</summary>
-public sealed record Answer<T>(T? Value, string Reason, string Message, IReadOnlyDictionary<string, string> Facts) where T : class;
+public sealed record Answer<T>(T? Value, string Reason, string Message, IReadOnlyDictionary<string, string> Facts) where T : class
+{
+    /// <summary>The fields that are wrong, each with its remedy.</summary>
+    public IReadOnlyList<BadRequest.Types.FieldViolation> Violations { get; init; } = [];
+}
 
 /// <summary>
 /// Asks until there is an answer. The channel's own policy bridges blips of a second or so; what lasts longer (a service killed and started again, a database failing over) is waited for here, with the same
@@ -34,7 +38,10 @@ public sealed class PatientCalls(TimeSpan patience)
                 switch (Treatment(e.StatusCode, info, attempt))
                 {
                     case Next.Refused:
-                        return new Answer<T>(null, info?.Reason ?? e.StatusCode.ToString(), e.Status.Detail, info is null ? NoFacts : info.Metadata.AsReadOnly());
+                        return new Answer<T>(null, info?.Reason ?? e.StatusCode.ToString(), e.Status.Detail, info is null ? NoFacts : info.Metadata.AsReadOnly())
+                        {
+                            Violations = [.. status?.GetDetail<BadRequest>()?.FieldViolations ?? []],
+                        };
                     case Next.Stop:
                         throw new CouldNotRunException($"{info?.Reason ?? e.StatusCode.ToString()}: {e.Status.Detail}");
                     case Next.Again when Environment.TickCount64 - began > patience.TotalMilliseconds:
