@@ -50,6 +50,8 @@ internal static class CloudEvents
 {
     public const string ContentType = "application/cloudevents+json";
     public const string AllCountries = "ALL";
+    /// <summary>Before a message's full name: the $id of its JSON Schema in docs/events/schemas.</summary>
+    public const string SchemaPrefix = "urn:imet:event:";
 
     // Zeroes and empty texts are written: a subscriber without our protos need not know which absent field means what.
     private static readonly JsonFormatter Formatter = new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
@@ -75,6 +77,7 @@ internal static class CloudEvents
             json.WriteString("subject", $"{Route(e.Data.Descriptor).Aggregate}/{e.AggregateId}");
             json.WriteString("time", time.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ss.fffZ", CultureInfo.InvariantCulture));
             json.WriteString("datacontenttype", "application/json");
+            json.WriteString("dataschema", $"{SchemaPrefix}{e.Data.Descriptor.FullName}");
             json.WriteString("partitionkey", e.AggregateId);
             json.WriteNumber("aggregateversion", e.AggregateVersion);
             if (e.Country is { } country)

@@ -2,6 +2,7 @@ using Dapper;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Imet.Chassis;
 
@@ -11,6 +12,8 @@ public sealed record HousekeepingSettings
     public TimeSpan RequestsKept { get; init; } = TimeSpan.FromDays(7);
     /// <summary>How long a repeated event is known to be one. A dead letter that is sent in again later than this would count as new.</summary>
     public TimeSpan EventIdsKept { get; init; } = TimeSpan.FromDays(90);
+    /// <summary>How long the log of events is kept, at least: what goes is whole months.</summary>
+    public TimeSpan EventsKept { get; init; } = TimeSpan.FromDays(400);
     public TimeSpan StartSettles { get; init; } = TimeSpan.FromSeconds(5);
 }
 
@@ -35,6 +38,8 @@ internal sealed partial class Housekeeping(Database database, HousekeepingSettin
         delete from inbox where (consumer, event_id) in (
             select consumer, event_id from inbox where received_at < now() - @Kept limit @AtOnce for update skip locked)
         """;
+
+    private const string PurgeSql = "select outbox_purge(@Kept)";
 
     protected override async Task ExecuteAsync(CancellationToken stopping)
     {
@@ -63,12 +68,30 @@ internal sealed partial class Housekeeping(Database database, HousekeepingSettin
     {
         await DeleteAsync(RequestsSql, settings.RequestsKept, cancel);
         await DeleteAsync(EventIdsSql, settings.EventIdsKept, cancel);
+        await PurgeAsync(cancel);
     }
 
     private async Task DeleteAsync(string sql, TimeSpan kept, CancellationToken cancel)
     {
         while (await database.ReadAsync(c => c.ExecuteAsync(new CommandDefinition(sql, new { Kept = kept, AtOnce }, cancellationToken: cancel)), cancel) == AtOnce)
             await Task.Delay(100, cancel);
+    }
+
+    private async Task PurgeAsync(CancellationToken cancel)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await database.ReadAsync(c => c.ExecuteAsync(new CommandDefinition(PurgeSql, new { Kept = settings.EventsKept }, cancellationToken: cancel)), cancel);
+                return;
+            }
+            // Somebody was writing events: no matter, this can wait.
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable && attempt < 20)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(0.5), clock, cancel);
+            }
+        }
     }
 
     [LoggerMessage(LogLevel.Warning, "Old rows stay until the next round: {Fault}")]

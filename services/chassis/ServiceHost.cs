@@ -1,6 +1,7 @@
 using System.Reflection;
 using Grpc.AspNetCore.Server;
 using Grpc.Core;
+using Imet.Events.V1;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
@@ -58,6 +59,7 @@ public sealed partial class ServiceHost
         Refusal.Domain = $"imet.{service}";
         if (_verb == Serve)
             ConfigureServing();
+        MapService<EventLog>(EventServiceReflection.Descriptor.Services[0]);
     }
 
     public IServiceCollection Services => _builder.Services;
@@ -224,7 +226,12 @@ public sealed partial class ServiceHost
         Services.AddRelay(new RelaySettings { Broker = broker, Exchange = $"imet.{_service}.v1", RequiredRoutes = _requiredRoutes });
         Services.AddConsumers(new ConsumerSettings { Broker = broker });
         Services.AddDueWork(new DueWorkSettings());
-        Services.AddHousekeeping(new HousekeepingSettings());
+        Services.AddHousekeeping(new HousekeepingSettings
+        {
+            // More than a fiscal year, so that whoever comes once a year can still catch up.
+            EventsKept = _settings.Duration("Events:Kept", TimeSpan.FromDays(400), TimeSpan.FromDays(1), TimeSpan.FromDays(10_000)),
+        });
+        Services.AddEventLog(new EventLogSettings());
         Services.AddHealth(new HealthSettings
         {
             House = _house,

@@ -5,9 +5,11 @@ using Grpc.Core;
 using Grpc.Core.Interceptors;
 using Grpc.Net.Client;
 using Grpc.Net.Client.Configuration;
+using Imet.Cli.Partners;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.V1;
+using Imet.Events.V1;
 using Duration = Google.Protobuf.WellKnownTypes.Duration;
 
 namespace Imet.Cli;
@@ -61,6 +63,7 @@ public sealed class Clients : IAsyncDisposable
     private static readonly ServiceConfig Retries = PublishedRetries();
 
     private readonly GrpcChannel[] channels;
+    private readonly Dictionary<string, EventService.EventServiceClient> events;
 
     public Clients(Uri eligibility, Uri catalog, Uri enrollment, Func<string> token)
     {
@@ -68,11 +71,15 @@ public sealed class Clients : IAsyncDisposable
         CountryEligibility = new(Authorized(channels[0], token));
         CourseCatalog = new(Authorized(channels[1], token));
         Enrollment = new(Authorized(channels[2], token));
+        events = EventKinds.Services.Zip(channels).ToDictionary(pair => pair.First, pair => new EventService.EventServiceClient(Authorized(pair.Second, token)));
     }
 
     public CountryEligibilityService.CountryEligibilityServiceClient CountryEligibility { get; }
     public CourseCatalogService.CourseCatalogServiceClient CourseCatalog { get; }
     public EnrollmentService.EnrollmentServiceClient Enrollment { get; }
+
+    /// <summary>The log of events, which every service serves for its own.</summary>
+    public EventService.EventServiceClient EventsOf(string service) => events[service];
 
     public ValueTask DisposeAsync()
     {

@@ -3,7 +3,9 @@ using Grpc.Core;
 using Imet.Cli;
 using Imet.Cli.Auditing;
 using Imet.Cli.CatalogTables;
+using Imet.Cli.EventLog;
 using Imet.Cli.Importing;
+using Imet.Cli.Partners;
 using Imet.Cli.Replay;
 using Imet.Cli.Seeding;
 using Imet.Cli.Touring;
@@ -21,6 +23,9 @@ var imet = new RootCommand("Imet: which country may train where, which classes t
     TokenCommand.Command(),
     MassActingCommand.Halt(),
     MassActingCommand.Resume(),
+    EventsCommand.Command(),
+    PartnerCommand.Command(),
+    DeadLettersCommand.Command(),
 };
 
 var parsed = imet.Parse(args);

@@ -16,7 +16,7 @@ public sealed class Tokens : IDisposable
     [
         "eligibility.read", "eligibility.propose", "eligibility.approve", "eligibility.emergency", "eligibility.preview", "eligibility.unannounced", "eligibility.history", "eligibility.reference", "eligibility.admin",
         "catalog.read", "catalog.write", "catalog.publish", "enrollment.read", "enrollment.write", "enrollment.personal", "enrollment.gates", "enrollment.orders", "enrollment.operate", "enrollment.preview",
-        "enrollment.bars", "enrollment.purge", "enrollment.funds", "enrollment.audit",
+        "enrollment.bars", "enrollment.purge", "enrollment.funds", "enrollment.audit", "events.read",
     ];
 
     private readonly ECDsa key;

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Imet.Local;
 
-public sealed record RabbitMqPorts(int Amqp, int Distribution, int Epmd);
+public sealed record RabbitMqPorts(int Amqp, int Distribution, int Epmd, int Management);
 
 /// <summary>A private RabbitMQ node on loopback with an epmd of its own.</summary>
 public sealed class RabbitMq(string folder, RabbitMqPorts ports, string password)
@@ -23,6 +23,9 @@ public sealed class RabbitMq(string folder, RabbitMqPorts ports, string password
     /// <summary>Told of each process right after its start, before the node is up.</summary>
     public Action<ProcessId>? Started { get; init; }
     public bool IsRunning => process is { IsAlive: true };
+
+    /// <summary>RabbitMQ's HTTP API, by which partners are given access.</summary>
+    public string Management(string virtualHost) => $"http://{User}:{password}@127.0.0.1:{ports.Management}/{virtualHost}";
 
     public string Uri(string virtualHost) => $"amqp://{User}:{password}@127.0.0.1:{ports.Amqp}/{virtualHost}";
 
@@ -110,12 +113,15 @@ public sealed class RabbitMq(string folder, RabbitMqPorts ports, string password
     private async Task WriteSettingsAsync(CancellationToken cancel)
     {
         await WriteAsync("rabbitmq-env.conf", "");
-        await WriteAsync("enabled_plugins", "[].\n");
+        await WriteAsync("enabled_plugins", "[rabbitmq_management].\n");
         await WriteAsync("rabbitmq.conf", $"""
             listeners.tcp.1 = 127.0.0.1:{ports.Amqp}
             loopback_users = none
             disk_free_limit.absolute = 200MB
             vm_memory_high_watermark.absolute = 512MB
+            management.tcp.ip = 127.0.0.1
+            management.tcp.port = {ports.Management}
+            management_agent.disable_metrics_collector = true
             log.file = false
             log.console = true
             log.console.level = warning

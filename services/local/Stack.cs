@@ -61,6 +61,7 @@ internal sealed class Stack
         ["IMET_ENROLLMENT"] = $"http://127.0.0.1:{GrpcPort(House.Enrollment)}",
         ["IMET_KEYS"] = Path.Combine(folder, "keys"),
         ["IMET_AMQP"] = Broker,
+        ["IMET_RABBITMQ"] = RabbitMq.Management(RabbitMq.VirtualHost),
     };
 
     /// <summary>True when something had to be started.</summary>
@@ -202,11 +203,12 @@ internal sealed class Stack
             foreach (var port in new[] { asked + house.Number, asked + 100 + house.Number }.Where(port => !Ports.IsFree(port)))
                 throw new StackException($"Port {port}, which {house.Name} needs, is taken by {Ports.Holder(port) ?? "a process of another user"}. End it, or choose other ports: IMET_PORTS=6100 ./dev up");
         }
-        var own = RabbitMq.IsRunning ? state.RabbitMq : new RabbitMqPorts(Free(state.RabbitMq.Amqp), Free(state.RabbitMq.Distribution), Free(state.RabbitMq.Epmd));
+        var own = RabbitMq.IsRunning ? state.RabbitMq : new RabbitMqPorts(
+            Free(state.RabbitMq.Amqp), Free(state.RabbitMq.Distribution), Free(state.RabbitMq.Epmd), Free(state.RabbitMq.Management));
         state = state with { PortBase = asked, Postgres = Postgres.IsRunning ? state.Postgres : Free(state.Postgres), RabbitMq = own };
         await WriteAsync("stack.json", JsonSerializer.Serialize(state), cancel);
 
-        static int Free(int port) => Ports.IsFree(port) ? port : Ports.Free(1)[0];
+        static int Free(int port) => port > 0 && Ports.IsFree(port) ? port : Ports.Free(1)[0];
     }
 
     private static int? AskedPortBase => Environment.GetEnvironmentVariable("IMET_PORTS") is not { Length: > 0 } asked ? null
@@ -219,7 +221,7 @@ internal sealed class Stack
     {
         PortBase = portBase,
         Postgres = portBase + 10,
-        RabbitMq = new RabbitMqPorts(portBase + 11, portBase + 12, portBase + 13),
+        RabbitMq = new RabbitMqPorts(portBase + 11, portBase + 12, portBase + 13, portBase + 14),
         Passwords = House.All.SelectMany(house => new[] { $"imet_{house.Schema}", $"imet_{house.Schema}_owner" }).Append(Postgres.Superuser).Append(RabbitMq.User)
             .ToDictionary(role => role, _ => RandomNumberGenerator.GetHexString(32, lowercase: true)),
     };

@@ -23,7 +23,7 @@ public sealed class RelayTests(Servers servers)
         Assert.Equal(("note.written.FRA", "application/cloudevents+json"), (e.RoutingKey, e.ContentType));
         Assert.Empty(e.Headers);
         Assert.Equal(
-            ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "partitionkey", "aggregateversion", "country", "traceparent", "data"],
+            ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "partitionkey", "aggregateversion", "country", "traceparent", "data"],
             e.Body.EnumerateObject().Select(property => property.Name));
         Assert.Equal(("/imet/enrollment", "imet.chassis.tests.NoteWritten", "note/n1", "n1", 7L), (e.Source, e.Type, e.Subject, e.PartitionKey, e.AggregateVersion));
         Assert.Equal("""{"text":"n1","number":"7"}""", e.Data.GetRawText().Replace(" ", "", StringComparison.Ordinal));

@@ -17,7 +17,7 @@ public sealed partial class ContractTests
 
     private static readonly Dictionary<string, string> ScopePrefixes = new()
     {
-        ["imet.countryeligibility.v1"] = "eligibility.", ["imet.coursecatalog.v1"] = "catalog.", ["imet.enrollment.v1"] = "enrollment.",
+        ["imet.countryeligibility.v1"] = "eligibility.", ["imet.coursecatalog.v1"] = "catalog.", ["imet.enrollment.v1"] = "enrollment.", ["imet.events.v1"] = "events.",
     };
 
     [Fact]

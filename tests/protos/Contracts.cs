@@ -37,6 +37,8 @@ internal static class Contracts
         EnrollmentContracts.EnrollmentServiceReflection.Descriptor,
         EnrollmentContracts.EventsReflection.Descriptor,
         EnrollmentContracts.ErrorsReflection.Descriptor,
+        Imet.Events.V1.EventServiceReflection.Descriptor,
+        Imet.Events.V1.ErrorsReflection.Descriptor,
         Imet.Options.V1.EventsReflection.Descriptor,
         Imet.Options.V1.ErrorsReflection.Descriptor,
     ];

@@ -9,7 +9,7 @@ public sealed partial class ErrorsPageTests
 {
     private static readonly (string File, string Service)[] Contracts =
     [
-        ("options", "Any service"), ("countryeligibility", "country-eligibility"), ("coursecatalog", "course-catalog"), ("enrollment", "enrollment"),
+        ("options", "Any service"), ("countryeligibility", "country-eligibility"), ("coursecatalog", "course-catalog"), ("enrollment", "enrollment"), ("events", "The log of events, at any service"),
     ];
 
     [Fact]

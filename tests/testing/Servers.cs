@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Reflection;
 using Imet.Chassis;
 using Imet.Cli;
@@ -18,6 +19,7 @@ public sealed class Servers : IAsyncLifetime
     private readonly Dictionary<string, Task> migrated = [];
     private readonly Lock gate = new();
     private readonly Lazy<Task> brokerStart;
+    private readonly ConcurrentBag<TestDatabase> ofHouses = [];
     private int names;
 
     public Servers()
@@ -25,7 +27,7 @@ public sealed class Servers : IAsyncLifetime
         // Not a temporary folder of the library's making: those are closed to others, and the account that PostgreSQL drops to must get through.
         Folder = Directory.CreateDirectory(Path.Combine(Path.GetTempPath(), $"imet-tests-{Guid.CreateVersion7():N}")).FullName;
         guard = new Guard(Folder);
-        var ports = Ports.Free(4);
+        var ports = Ports.Free(5);
         Postgres = new Postgres(Path.Combine(Folder, "postgres"), ports[0], Password, new Dictionary<string, string>
         {
             // A killed process loses nothing by these; only a power cut would.
@@ -35,7 +37,7 @@ public sealed class Servers : IAsyncLifetime
             ["max_wal_size"] = "256MB",
         })
         { Started = process => guard.Watch(process, "QUIT") };
-        RabbitMq = new RabbitMq(Path.Combine(Folder, "rabbitmq"), new RabbitMqPorts(ports[1], ports[2], ports[3]), Password) { Started = Watch };
+        RabbitMq = new RabbitMq(Path.Combine(Folder, "rabbitmq"), new RabbitMqPorts(ports[1], ports[2], ports[3], ports[4]), Password) { Started = Watch };
         brokerStart = new Lazy<Task>(() => StartRabbitMqAsync(CancellationToken.None));
         Tokens = Tokens.Open(Path.Combine(Folder, "keys"), TimeProvider.System);
     }
@@ -52,11 +54,17 @@ public sealed class Servers : IAsyncLifetime
         await Postgres.ProvisionAsync(Template, TestDatabase.Roles.ToDictionary(role => role, _ => Password), CancellationToken.None);
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
-        guard.Dispose();
-        Tokens.Dispose();
-        return ValueTask.CompletedTask;
+        try
+        {
+            await SentEvents.ExamineAsync([.. ofHouses]);
+        }
+        finally
+        {
+            guard.Dispose();
+            Tokens.Dispose();
+        }
     }
 
     public Task StartPostgresAsync(CancellationToken cancel) => Postgres.StartAsync(cancel);
@@ -117,7 +125,11 @@ public sealed class Servers : IAsyncLifetime
     {
         var name = $"test_{Interlocked.Increment(ref names)}";
         await Postgres.CreateDatabaseAsync(name, template, cancel);
-        return new TestDatabase(Postgres, name);
+        var database = new TestDatabase(Postgres, name);
+        // The chassis' tests have events of their own, which nobody outside gets.
+        if (!template.EndsWith("Tests", StringComparison.Ordinal))
+            ofHouses.Add(database);
+        return database;
     }
 }
 
