@@ -44,8 +44,8 @@ internal sealed class EventLogStore(Database database) : IDisposable
 {
     // Positions have no gaps, so a window of them bounds the work of a call, whatever its filter leaves of it.
     private const int Window = 2000;
-    // Clients of gRPC take messages of 4 MB, and one event has at most 1.
-    private const int MostBytes = 1_000_000;
+    // Clients of gRPC take messages of 4 MB, and one event has at most 1: two that cross this bound and what came before fit.
+    public const int MostBytes = 1_000_000;
 
     private const string StateSql = "select position, epoch, purged_position from outbox_state";
 
@@ -139,7 +139,7 @@ internal sealed class Watches
 /// <summary>The log of a service's events, served beside its own methods. A reader is served from the table, never from a buffer, so a slow one costs nothing.</summary>
 internal sealed class EventLog(EventLogStore store, EventLogTail tail, EventLogSettings settings, Watches watches, Pages pages, IHostApplicationLifetime lifetime, TimeProvider clock) : EventService.EventServiceBase
 {
-    // A page is at least looked for in so many windows before an empty one is answered.
+    // A page is looked for in so many windows before one that is not full is answered.
     private const int WindowsAtOnce = 50;
     private const int Batch = 200;
 
@@ -159,7 +159,7 @@ internal sealed class EventLog(EventLogStore store, EventLogTail tail, EventLogS
 
         var response = new ListEventsResponse { Position = state.Position, Epoch = state.Epoch.ToString() };
         var at = Math.Max(begin, state.PurgedPosition);
-        for (var window = 0; window < WindowsAtOnce && response.Events.Count < page.Size && at < state.Position; window++)
+        for (var window = 0; window < WindowsAtOnce && response.Events.Count < page.Size && response.CalculateSize() < EventLogStore.MostBytes && at < state.Position; window++)
         {
             var (events, upTo) = await store.ReadAsync(at, state.Position, page.Size - response.Events.Count, filter, context.CancellationToken);
             response.Events.Add(events);
