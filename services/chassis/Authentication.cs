@@ -23,6 +23,7 @@ internal sealed record AuthenticationSettings
     public required string Issuer { get; init; }
     public string? KeysFile { get; init; }
     public string? Authority { get; init; }
+    public ClusterIssuerSettings? Cluster { get; init; }
     public required TimeSpan MaximumLifetime { get; init; }
 
     /// <summary>Scopes of subjects whose issuer puts none into the token, such as a cluster's service accounts.</summary>
@@ -42,15 +43,25 @@ internal sealed record AuthenticationSettings
         return new AuthenticationSettings
         {
             Audience = $"imet.{service}",
-            Issuer = settings.Text("Auth:Issuer", "the iss of the tokens to accept"),
+            Issuer = settings.TextOrNull("Auth:Issuer") ?? authority ?? settings.Text("Auth:Issuer", "the iss of the tokens to accept"),
             KeysFile = keysFile,
             Authority = authority,
+            Cluster = ClusterIssuerSettings.Read(settings),
             MaximumLifetime = settings.Duration("Auth:MaximumLifetime", TimeSpan.FromDays(1), TimeSpan.FromMinutes(1), TimeSpan.FromDays(31)),
-            Subjects = configuration.GetSection("Auth:Subjects").GetChildren()
-                .Select(entry => (Subject: entry["Subject"] ?? "", Scopes: entry["Scopes"] ?? ""))
-                .Where(entry => entry.Subject.Length > 0)
-                .ToFrozenDictionary(entry => entry.Subject, entry => Words(entry.Scopes).ToFrozenSet()),
+            Subjects = ReadSubjects(settings, configuration),
         };
+    }
+
+    private static FrozenDictionary<string, FrozenSet<string>> ReadSubjects(Settings settings, IConfiguration configuration)
+    {
+        var subjects = new Dictionary<string, FrozenSet<string>>(StringComparer.Ordinal);
+        foreach (var entry in configuration.GetSection("Auth:Subjects").GetChildren())
+        {
+            var (subject, scopes) = (entry["Subject"] ?? "", Words(entry["Scopes"] ?? "").ToFrozenSet());
+            if (subject.Length == 0 || scopes.Count == 0 || !subjects.TryAdd(subject, scopes))
+                settings.Wrong(entry.Path, subject.Length == 0 ? "no Subject" : scopes.Count == 0 ? $"no Scopes for {subject}" : $"{subject} twice", "a Subject, once, with its Scopes", 0);
+        }
+        return subjects.ToFrozenDictionary();
     }
 
     internal static IEnumerable<string> Words(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
@@ -64,23 +75,19 @@ internal static class AuthenticationRegistration
     public static IServiceCollection AddTokens(this IServiceCollection services, AuthenticationSettings settings)
     {
         var keys = settings.KeysFile is { } file ? new SigningKeys(file, TimeProvider.System) : null;
-        var tokens = new TokenHandler(settings, keys);
+        var cluster = settings.Cluster is { } inCluster ? new ClusterIssuer(inCluster, settings.Audience, TimeProvider.System) : null;
+        if (cluster is not null)
+            services.AddClusterIssuer(cluster);
+        var tokens = new TokenHandler(settings, keys, cluster);
         services.AddSingleton(tokens);
         services.AddAuthentication(JwtBearerDefaults.AuthenticationScheme).AddJwtBearer(options =>
         {
             options.MapInboundClaims = false;
             options.TokenHandlers.Clear();
             options.TokenHandlers.Add(tokens);
-            options.TokenValidationParameters = new TokenValidationParameters
-            {
-                ValidIssuer = settings.Issuer,
-                ValidAudience = settings.Audience,
-                ValidAlgorithms = Algorithms,
-                RequireExpirationTime = true,
-                RequireSignedTokens = true,
-                ClockSkew = TimeSpan.FromSeconds(60),
-                IssuerSigningKeyResolver = keys is null ? null : (_, _, kid, _) => keys.Find(kid),
-            };
+            options.TokenValidationParameters = Parameters(settings.Issuer, settings.Audience, []);
+            if (keys is not null)
+                options.TokenValidationParameters.IssuerSigningKeyResolver = (_, _, kid, _) => keys.Find(kid);
             options.Authority = settings.Authority;
             options.RequireHttpsMetadata = settings.Authority is { } authority && !new Uri(authority).IsLoopback;
         });
@@ -89,6 +96,17 @@ internal static class AuthenticationRegistration
             .SetFallbackPolicy(new AuthorizationPolicyBuilder().RequireAuthenticatedUser().Build())
             .Services;
     }
+
+    public static TokenValidationParameters Parameters(string issuer, string audience, IEnumerable<SecurityKey> keys) => new()
+    {
+        ValidIssuer = issuer,
+        ValidAudience = audience,
+        ValidAlgorithms = Algorithms,
+        RequireExpirationTime = true,
+        RequireSignedTokens = true,
+        ClockSkew = TimeSpan.FromSeconds(60),
+        IssuerSigningKeys = keys,
+    };
 }
 
 /// <summary>Keys of a JWKS file, read again when it changes. A file that has become unreadable leaves the keys as they are.</summary>
@@ -98,7 +116,7 @@ internal sealed class SigningKeys(string file, TimeProvider clock)
 
     private readonly Lock _lock = new();
     private IReadOnlyList<JsonWebKey> _keys = TryRead(file) ?? [];
-    private DateTime _modified = File.GetLastWriteTimeUtc(file);
+    private string? _text = TryReadText(file);
     private long _looked = clock.GetTimestamp();
 
     public int Version { get; private set; }
@@ -112,22 +130,37 @@ internal sealed class SigningKeys(string file, TimeProvider clock)
         lock (_lock)
         {
             Volatile.Write(ref _looked, clock.GetTimestamp());
-            var modified = File.GetLastWriteTimeUtc(file);
-            if (modified == _modified || TryRead(file) is not { } keys)
+            // Not by its time: in a cluster's volume the name is a link that never changes, to a folder that is replaced.
+            if (TryReadText(file) is not { } text || text == _text || Parse(text) is not { } keys)
                 return;
-            (_keys, _modified) = (keys, modified);
+            (_keys, _text) = (keys, text);
             Version++;
         }
     }
 
-    public static IReadOnlyList<JsonWebKey>? TryRead(string file)
+    public static IReadOnlyList<JsonWebKey>? TryRead(string file) => TryReadText(file) is { } text ? Parse(text) : null;
+
+    /// <summary>The keys that may check signatures; null when the text is no JWKS.</summary>
+    public static IReadOnlyList<JsonWebKey>? Parse(string text)
     {
         try
         {
-            // A private key has no place in this file; one of another use must not check signatures.
-            return [.. new JsonWebKeySet(File.ReadAllText(file)).Keys.Where(key => key.Kty is "EC" or "RSA" && key.Use is null or "" or "sig")];
+            // A private key has no place among them; one of another use must not check signatures.
+            return [.. new JsonWebKeySet(text).Keys.Where(key => key.Kty is "EC" or "RSA" && key.Use is null or "" or "sig")];
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or System.Text.Json.JsonException)
+        catch (Exception e) when (e is ArgumentException or System.Text.Json.JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static string? TryReadText(string file)
+    {
+        try
+        {
+            return File.ReadAllText(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             return null;
         }
@@ -141,7 +174,7 @@ internal sealed class CallerIdentity(Caller caller) : ClaimsIdentity("Bearer")
 }
 
 /// <summary>Checks tokens and remembers good ones: a look-up is 2 us where the signature costs 118 us.</summary>
-internal sealed class TokenHandler(AuthenticationSettings settings, SigningKeys? keys) : JsonWebTokenHandler
+internal sealed class TokenHandler(AuthenticationSettings settings, SigningKeys? keys, ClusterIssuer? cluster) : JsonWebTokenHandler
 {
     // A key or a right that was withdrawn lives on for so long.
     private static readonly TimeSpan Remember = TimeSpan.FromMinutes(2);
@@ -162,14 +195,16 @@ internal sealed class TokenHandler(AuthenticationSettings settings, SigningKeys?
         if (Find(digest, now) is { } known)
             return known.Result;
 
-        var result = await base.ValidateTokenAsync(token, validationParameters);
+        // Each issuer's keys are good for its own tokens only.
+        var byCluster = cluster is null ? null : await cluster.ParametersAsync(token);
+        var result = await base.ValidateTokenAsync(token, byCluster ?? validationParameters);
         if (result is not { IsValid: true, SecurityToken: JsonWebToken jwt })
         {
             Telemetry.TokenRefused(!CanReadToken(token) || AuthenticationRegistration.Algorithms.Contains(ReadJsonWebToken(token).Alg), result.Exception);
             return result;
         }
 
-        if (Refuse(jwt, now) is { } refusal)
+        if (Refuse(jwt, now, byCluster is not null) is { } refusal)
         {
             Telemetry.TokenRefused(algorithmAllowed: true, refusal);
             return new TokenValidationResult { IsValid = false, Exception = refusal };
@@ -195,12 +230,17 @@ internal sealed class TokenHandler(AuthenticationSettings settings, SigningKeys?
         return _known.TryGetValue(digest, out var known) && known.Until > now ? known : null;
     }
 
-    private SecurityTokenException? Refuse(JsonWebToken jwt, DateTime now)
+    private SecurityTokenException? Refuse(JsonWebToken jwt, DateTime now, bool byCluster)
     {
         var issued = jwt.IssuedAt != DateTime.MinValue ? jwt.IssuedAt : jwt.ValidFrom != DateTime.MinValue ? jwt.ValidFrom : now;
         if (jwt.ValidTo - (issued < now ? issued : now) > settings.MaximumLifetime)
             return new SecurityTokenInvalidLifetimeException("The token lives too long.");
-        return string.IsNullOrEmpty(jwt.Subject) ? new SecurityTokenValidationException("The token has no subject.") : null;
+        if (string.IsNullOrEmpty(jwt.Subject))
+            return new SecurityTokenValidationException("The token has no subject.");
+        // Another issuer must not be able to name one of the cluster's accounts.
+        return cluster is not null && !byCluster && jwt.Subject.StartsWith(ClusterIssuer.Account, StringComparison.Ordinal)
+            ? new SecurityTokenInvalidIssuerException("The token's subject belongs to another issuer.")
+            : null;
     }
 
     private Caller CallerOf(JsonWebToken jwt)

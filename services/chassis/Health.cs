@@ -79,15 +79,18 @@ internal sealed partial class Readiness(HealthCheckService checks, IHostApplicat
 }
 
 /// <summary>The database answers, has every script of this binary, and the key of page tokens is known.</summary>
-internal sealed class DatabaseReadiness(Database database, HealthSettings settings, PageKey pageKey) : IHealthCheck
+internal sealed class DatabaseReadiness(Database database, HealthSettings settings, PageKey pageKey, TimeProvider clock) : IHealthCheck
 {
-    private bool _known;
+    // A later release may contract the schema while we run.
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
+
+    private long? _met;
 
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         try
         {
-            if (!_known && await MeetAsync(cancellationToken) is { } wrong)
+            if ((_met is not { } met || clock.GetElapsedTime(met) > LookEvery) && await MeetAsync(cancellationToken) is { } wrong)
                 return HealthCheckResult.Unhealthy(wrong);
             await database.ReadAsync(connection => connection.ExecuteScalarAsync<int>(new CommandDefinition("select 1", commandTimeout: 3, cancellationToken: cancellationToken)), cancellationToken);
             return HealthCheckResult.Healthy();
@@ -101,11 +104,14 @@ internal sealed class DatabaseReadiness(Database database, HealthSettings settin
     /// <summary>What is wrong with the schema, in words for an operator; null = nothing.</summary>
     public async Task<string?> MeetAsync(CancellationToken cancel)
     {
-        if (await Migrator.PendingAsync(database, settings.House, cancel) is { Count: > 0 } pending)
-            return $"the schema is older than this binary and lacks {string.Join(", ", pending.Select(name => name.Split('@')[0]))}; run the verb migrate first";
+        if (await Migrator.MismatchAsync(database, settings.House, cancel) is { } mismatch)
+        {
+            _met = null;
+            return mismatch;
+        }
         if (!pageKey.IsKnown)
             pageKey.Bytes = await PageKeyAsync(cancel);
-        _known = true;
+        _met = clock.GetTimestamp();
         return null;
     }
 

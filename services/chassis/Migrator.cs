@@ -13,6 +13,8 @@ public sealed class MigrationException(string message, Exception? inner = null) 
 public static class Migrator
 {
     private const int LockClass = 0x494d4554; // "IMET"
+    // In the name of a script that takes away what the release before still uses, e.g. 0042_contract_old_names.sql.
+    private const string Contracts = "_contract_";
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false);
 
     /// <summary>Makes roles, schemas and extensions in the database of an administrator's connection string; repeating it changes passwords only.</summary>
@@ -58,15 +60,21 @@ public static class Migrator
         return [.. result.Scripts.Select(script => script.Name)];
     }
 
-    /// <summary>The scripts of this binary that the schema lacks: none when the service may start.</summary>
-    public static Task<IReadOnlyList<string>> PendingAsync(Database database, Assembly house, CancellationToken cancel) =>
-        database.ReadAsync<IReadOnlyList<string>>(async connection =>
-        {
-            var journal = await connection.ExecuteScalarAsync<bool>(new CommandDefinition("select to_regclass('schema_versions') is not null", cancellationToken: cancel))
-                ? await connection.QueryAsync<string>(new CommandDefinition("select scriptname from schema_versions", cancellationToken: cancel))
-                : [];
-            return [.. Scripts(house).Select(script => script.Name).Except(journal)];
-        }, cancel);
+    /// <summary>Why this binary can't work with the schema, in words for an operator; null when it can. A newer schema is one it can work with until a script of a later release contracts it.</summary>
+    public static Task<string?> MismatchAsync(Database database, Assembly house, CancellationToken cancel) => database.ReadAsync(async connection =>
+    {
+        string[] journal = await connection.ExecuteScalarAsync<bool>(new CommandDefinition("select to_regclass('schema_versions') is not null", cancellationToken: cancel))
+            ? [.. await connection.QueryAsync<string>(new CommandDefinition("select scriptname from schema_versions", cancellationToken: cancel))]
+            : [];
+        string[] own = [.. Scripts(house).Select(script => script.Name)];
+        if (own.Except(journal).Select(File).ToArray() is { Length: > 0 } pending)
+            return $"the schema is older than this binary and lacks {string.Join(", ", pending)}; run the verb migrate first";
+        return journal.Select(File).Except(own.Select(File)).Where(name => name.Contains(Contracts, StringComparison.Ordinal)).ToArray() is { Length: > 0 } contracted
+            ? $"the schema is newer than this binary can work with: {string.Join(", ", contracted)} took away what it uses; run the release that brought it, or a later one"
+            : null;
+
+        static string File(string script) => script.Split('@')[0];
+    }, cancel);
 
     // A script's name carries the hash of its text, so that the journal knows not only that it ran but what ran.
     private static List<SqlScript> Scripts(Assembly house) =>

@@ -20,6 +20,10 @@ internal sealed record PeerSettings
     public required string Name { get; init; }
     public required Uri Address { get; init; }
     public required bool Tls { get; init; }
+
+    /// <summary>A token for this peer alone: a cluster gives out tokens of one audience each. Null = the one for all peers.</summary>
+    public string? TokenFile { get; init; }
+
     public TimeSpan BreakDuration { get; init; } = TimeSpan.FromSeconds(5);
 
     public static PeerSettings Read(Settings settings, string peer)
@@ -31,7 +35,13 @@ internal sealed record PeerSettings
         var address = text.Length == 0 ? nowhere
             : Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https" or "dns" or "static" ? uri
             : settings.Wrong(key, text, expected, nowhere);
-        return new PeerSettings { Name = peer, Address = address, Tls = address.Scheme == "https" || settings.Flag($"Peers:{peer}:Tls") };
+        return new PeerSettings
+        {
+            Name = peer,
+            Address = address,
+            Tls = address.Scheme == "https" || settings.Flag($"Peers:{peer}:Tls"),
+            TokenFile = settings.FileOrNull($"Peers:{peer}:TokenFile", "a file with our bearer token for this peer"),
+        };
     }
 }
 
@@ -66,7 +76,7 @@ internal sealed class Peers(BearerFile? token, TimeProvider clock, ILoggerFactor
                 SslOptions = new SslClientAuthenticationOptions(),
             },
         });
-        return (channel, channel.Intercept(new PeerInterceptor(peer, token, clock)));
+        return (channel, channel.Intercept(new PeerInterceptor(peer, peer.TokenFile is { } own ? new BearerFile(own, clock) : token, clock)));
     }).Invoker;
 
     public void Dispose()
@@ -197,7 +207,6 @@ internal sealed class BearerFile(string path, TimeProvider clock)
 
     private readonly Lock _lock = new();
     private string? _token;
-    private DateTime _modified;
     private long _looked;
 
     public string? Read()
@@ -209,9 +218,9 @@ internal sealed class BearerFile(string path, TimeProvider clock)
             _looked = clock.GetTimestamp();
             try
             {
-                var modified = File.GetLastWriteTimeUtc(path);
-                if (modified != _modified && File.ReadAllText(path).Trim() is { Length: > 0 } token)
-                    (_token, _modified) = (token, modified);
+                // Not by its time: in a cluster's volume the name is a link that never changes, to a folder that is replaced.
+                if (File.ReadAllText(path).Trim() is { Length: > 0 } token)
+                    _token = token;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {

@@ -55,6 +55,8 @@ public sealed partial class ServiceHost
             .AddEnvironmentVariables()
             .AddCommandLine([.. args.Where(arg => arg.StartsWith('-'))]);
         _settings = new Settings(_builder.Configuration);
+        if (_settings.TextOrNull("Settings:Folder") is { } folder)
+            AddSettingsOf(folder);
         _grpc = _builder.Services.AddGrpc(options => options.MaxReceiveMessageSize = MaximumMessageBytes);
         Refusal.Domain = $"imet.{service}";
         if (_verb == Serve)
@@ -175,6 +177,7 @@ public sealed partial class ServiceHost
         var grpc = _settings.Listen("Listen:Grpc");
         var http = _settings.Listen("Listen:Http");
         var broker = _settings.Broker("Broker:Uri");
+        var age = new ConnectionAge(_settings.Duration("Limits:ConnectionAge", TimeSpan.FromMinutes(5), TimeSpan.FromSeconds(1), TimeSpan.FromDays(1)));
         var maximumConnections = _settings.Number("Limits:Connections", 2000, 1, 1_000_000);
         _ = MaximumMessageBytes;
 
@@ -190,7 +193,11 @@ public sealed partial class ServiceHost
             kestrel.Limits.Http2.MaxStreamsPerConnection = 100;
             kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(30);
             kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(10);
-            kestrel.Listen(grpc, listen => listen.Protocols = HttpProtocols.Http2);
+            kestrel.Listen(grpc, listen =>
+            {
+                listen.Protocols = HttpProtocols.Http2;
+                listen.Use(age.Limit);
+            });
             kestrel.Listen(http, listen =>
             {
                 listen.Protocols = HttpProtocols.Http1;
@@ -217,7 +224,7 @@ public sealed partial class ServiceHost
         });
         Services.AddSingleton(ReadPageKey());
         Services.AddSingleton(provider => new Pages(provider.GetRequiredService<PageKey>(), provider.GetRequiredService<TimeProvider>()));
-        var token = _settings.TextOrNull("Auth:TokenFile");
+        var token = _settings.FileOrNull("Auth:TokenFile", "a file with our bearer token for peers");
         Services.AddSingleton(provider =>
         {
             // A deadline is a moment of the real time, whatever the date is.
@@ -245,6 +252,15 @@ public sealed partial class ServiceHost
         }
 
         ReadFailpoints();
+    }
+
+    // Secrets come as files, one a setting: what is in the environment is seen by whoever may describe the process.
+    private void AddSettingsOf(string folder)
+    {
+        if (Directory.Exists(folder))
+            _builder.Configuration.AddKeyPerFile(Path.GetFullPath(folder), optional: false, reloadOnChange: false);
+        else
+            _settings.Wrong("Settings:Folder", $"{folder}, which does not exist", "a folder with one file for each setting, named as the setting", 0);
     }
 
     private PageKey ReadPageKey()

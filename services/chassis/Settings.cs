@@ -16,6 +16,9 @@ internal sealed class Settings(IConfiguration configuration)
 
     public string? TextOrNull(string key) => configuration[key] is { Length: > 0 } value ? value : null;
 
+    public string? FileOrNull(string key, string expected) =>
+        TextOrNull(key) is not { } file ? null : File.Exists(file) ? file : Wrong(key, $"{file}, which does not exist or can't be read", expected, file);
+
     public string ConnectionString(string key)
     {
         const string expected = "a PostgreSQL connection string with Host, Database and Username";

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Grpc.Core;
@@ -34,6 +35,68 @@ public sealed class HostTests(Servers servers)
                  })
             Assert.Contains(key, line, StringComparison.Ordinal);
         Assert.DoesNotContain("hunter2", line, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Auth:TokenFile", "/no/token", "Auth__TokenFile: found /no/token, which does not exist or can't be read, expected a file with our bearer token for peers")]
+    [InlineData("Peers:other:TokenFile", "/no/token", "Peers__other__TokenFile: found /no/token, which does not exist or can't be read, expected a file with our bearer token for this peer")]
+    [InlineData("Peers:other:Address", "other", "Peers__other__Address: found other, expected an address such as ")]
+    [InlineData("Peers:other:Tls", "on", "Peers__other__Tls: found on, expected true or false")]
+    [InlineData("Settings:Folder", "/no/folder", "Settings__Folder: found /no/folder, which does not exist, expected a folder with one file for each setting, named as the setting")]
+    [InlineData("PageTokens:KeyFile", "/no/key", "PageTokens__KeyFile: found /no/key, which does not exist, expected a file of at least 32 random bytes")]
+    [InlineData("Auth:Authority", "issuer", "Auth__Authority: found issuer, expected the address of an OIDC issuer")]
+    [InlineData("Auth:Subjects:0:Subject", "somebody", "Auth__Subjects__0: found no Scopes for somebody, expected a Subject, once, with its Scopes")]
+    [InlineData("Auth:Cluster:Keys", "http://kubernetes/jwks", "Auth__Cluster__Keys: found http://kubernetes/jwks, expected an https address such as ")]
+    [InlineData("Auth:Cluster:Keys", "https://kubernetes/jwks", "Auth__Cluster__TokenFile: found nothing, expected a file with our token for the API server; Auth__Cluster__CaFile: found nothing, ")]
+    [InlineData("Limits:ConnectionAge", "never", "Limits__ConnectionAge: found never, expected a duration between 00:00:01 and 1.00:00:00")]
+    [InlineData("Limits:Connections", "0", "Limits__Connections: found 0, expected a whole number between 1 and 1000000")]
+    [InlineData("Limits:Deadline", "1h", "Limits__Deadline: found 1h, expected a duration between ")]
+    [InlineData("Database:MaximumConnections", "1", "Database__MaximumConnections: found 1, expected a whole number between 2 and 500")]
+    [InlineData("Shutdown:DrainDelay", "1.00:00", "Shutdown__DrainDelay: found 1.00:00, expected a duration between 00:00:00 and 00:00:20")]
+    [InlineData("Reflection", "yes", "Reflection: found yes, expected true or false")]
+    public async Task Each_setting_that_is_wrong_is_named_with_what_was_found_and_what_is_expected(string key, string value, string expected)
+    {
+        await using var house = EchoHouse.Build(host => host.AddPeer<EchoService.EchoServiceClient>("other"), ("Peers:other:Address", "http://127.0.0.1:1"), (key, value));
+        var (code, line) = await RunAsync(house.Host);
+        Assert.Equal(2, code);
+        Assert.Contains(expected, line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_folder_of_files_is_settings_and_wins_over_the_rest()
+    {
+        var folder = Directory.CreateTempSubdirectory("imet-settings-").FullName;
+        try
+        {
+            File.WriteAllText(Path.Combine(folder, "Limits__Connections"), "many\n");
+            await using var house = EchoHouse.Build(_ => { }, ("Settings:Folder", folder), ("Limits:Connections", "10"));
+            Assert.Contains("Limits__Connections: found many, expected", (await RunAsync(house.Host)).Error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public async Task A_connection_that_is_old_is_left_for_another_and_no_call_fails()
+    {
+        await using var house = await EchoHouse.StartAsync(("Limits:ConnectionAge", "00:00:01"));
+        var peers = new ConcurrentDictionary<string, bool>();
+        house.Behavior.OnEcho = async (text, context) =>
+        {
+            peers.TryAdd(context.Peer, true);
+            await Task.Delay(20, context.CancellationToken);
+            return text;
+        };
+        var client = house.Anybody();
+        var until = DateTime.UtcNow.AddSeconds(30);
+        await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>
+        {
+            while (peers.Count < 3 && DateTime.UtcNow < until)
+                await client.EchoAsync(new EchoRequest { Text = "hi" }, cancellationToken: Cancel);
+        }));
+        Assert.True(peers.Count >= 3, $"{peers.Count} connections in 30 seconds, each to last one");
     }
 
     [Fact]
