@@ -8,6 +8,7 @@ using Imet.Cli.Importing;
 using Imet.Cli.Partners;
 using Imet.Cli.Replay;
 using Imet.Cli.Seeding;
+using Imet.Cli.Steady;
 using Imet.Cli.Touring;
 
 // One line a verb. A verb is a file (or a folder) of its own with a static Command(); its action returns the exit code.
@@ -20,6 +21,7 @@ var imet = new RootCommand("Imet: which country may train where, which classes t
     new Command("export", "Write tables from the record.") { ExportCatalogCommand.Command() },
     SeedCommand.Command(),
     TourCommand.Command(),
+    SteadyCommand.Command(),
     TokenCommand.Command(),
     MassActingCommand.Halt(),
     MassActingCommand.Resume(),

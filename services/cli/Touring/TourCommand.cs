@@ -11,13 +11,15 @@ public static class TourCommand
     {
         var stack = new StackOptions();
         var amqp = new Option<string?>("--amqp") { Description = "RabbitMQ as an outside subscriber reaches it. Else IMET_AMQP, else the local stack's.", HelpName = "URI" };
+        var amqpFile = new Option<FileInfo?>("--amqp-file") { Description = "File with that address: it holds a password." };
         var command = new Command("tour", "Show the main job on a development stack: questions, answers, reasons and events. Exits 1 when anything is not as promised.");
         stack.AddTo(command);
         command.Options.Add(amqp);
+        command.Options.Add(amqpFile);
         command.SetAction(async (parsed, cancel) =>
         {
             await using var people = stack.Open(parsed);
-            await using var outside = await OutsideSubscriber.StartAsync(StackOptions.Broker(parsed.GetValue(amqp)), cancel);
+            await using var outside = await OutsideSubscriber.StartAsync(StackOptions.Broker(parsed.GetValue(amqpFile) is { Exists: true } file ? File.ReadAllText(file.FullName).Trim() : parsed.GetValue(amqp)), cancel);
             var console = AnsiConsole.Console;
             if (Console.IsOutputRedirected)
                 console.Profile.Width = 400;
