@@ -187,7 +187,7 @@ public static class EnrollmentDecisions
     internal static Refusal? RefusalOfPerson(StudentRow? student, DateOnly today) =>
         student is null ? null : student.Removed ? PersonRemoved() : BarDecisions.RefusalOf(student.Bars, today);
 
-    private static Refusal PersonRemoved() => Refusal.Of(ErrorReason.PersonRemoved, "The person was removed from training for cause, and is refused under every program.");
+    public static Refusal PersonRemoved() => Refusal.Of(ErrorReason.PersonRemoved, "The person was removed from training for cause, and is refused under every program.");
 
     internal static Refusal? RefusalOfEtag(Line line, string etag) => etag == line.Etag
         ? null

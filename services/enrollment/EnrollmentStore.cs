@@ -9,7 +9,6 @@ using Imet.Enrollment.History;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Orders;
 using Imet.Enrollment.Reexamination;
-using Imet.Enrollment.V1;
 using Imet.Enrollment.Waitlist;
 using Npgsql;
 using NpgsqlTypes;
