@@ -27,7 +27,7 @@ public sealed class ClusterIssuerTests(Servers servers)
         await KnownAsync(house, cluster);
         await house.Anybody().EchoAsync(new EchoRequest(), cancellationToken: Cancel);
         var account = house.Client(cluster.Token(Account));
-        Assert.Equal("SCOPE_REQUIRED", (await Refused.ByAsync(() => account.ListThingsAsync(new ListThingsRequest(), cancellationToken: Cancel).ResponseAsync)).Reason);
+        Assert.Equal("SCOPE_REQUIRED", (await Refused.ByAsync(() => account.ChangeAsync(RequestsTests.Good(), cancellationToken: Cancel).ResponseAsync)).Reason);
         Assert.Equal("SCOPE_REQUIRED", (await Refused.ByAsync(() => house.Client(cluster.Token("system:serviceaccount:imet:stranger")).EchoAsync(new EchoRequest(), cancellationToken: Cancel).ResponseAsync)).Reason);
     }
 
