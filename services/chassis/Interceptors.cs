@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Core.Interceptors;
@@ -62,6 +63,9 @@ internal static partial class Faults
 {
     public static Refusal TimeIsUp => Refusal.Of(CommonReason.DeadlineExceeded, "The call took longer than its deadline.");
 
+    /// <summary>Constraints by which the database itself refuses what a caller asked for, and what that is to the caller.</summary>
+    public static ConcurrentDictionary<string, Func<PostgresException, Refusal>> Constraints { get; } = new(StringComparer.Ordinal);
+
     private static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(250);
 
     public static Refusal ToRefusal(Exception e, DateTime? deadline, ILogger log, string method, CancellationToken cancel)
@@ -72,6 +76,8 @@ internal static partial class Faults
         {
             case RefusalException refused:
                 return refused.Refusal;
+            case PostgresException { ConstraintName: { } constraint } violated when Constraints.TryGetValue(constraint, out var refusal):
+                return refusal(violated);
             case RpcException { StatusCode: StatusCode.Unavailable }:
                 return Unavailable("A service that the answer needs can't be reached.");
             case RpcException { StatusCode: StatusCode.DeadlineExceeded }:

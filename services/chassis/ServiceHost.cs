@@ -15,6 +15,7 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using ServiceDescriptor = Google.Protobuf.Reflection.ServiceDescriptor;
+using Npgsql;
 
 namespace Imet.Chassis;
 
@@ -110,6 +111,13 @@ public sealed partial class ServiceHost
     public ServiceHost AddBackground<T>() where T : class, IHostedService
     {
         Services.AddHostedService<T>();
+        return this;
+    }
+
+    /// <summary>A violation of the constraint is a refusal wherever it happens: for rules that only the database can hold, since many write at once.</summary>
+    public ServiceHost RefuseConstraint(string name, Func<PostgresException, Refusal> refusal)
+    {
+        Faults.Constraints[name] = refusal;
         return this;
     }
 

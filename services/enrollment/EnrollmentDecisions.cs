@@ -2,6 +2,7 @@ using Imet.Chassis;
 using Imet.CountryEligibility.V1;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Bars;
+using Imet.Enrollment.Charges;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Seats;
 using Imet.Enrollment.V1;
@@ -52,6 +53,9 @@ public sealed record StudentRow(string Country, Guid? BusyIn, bool Removed)
 {
     /// <summary>Bars that match the person, in force or not.</summary>
     public IReadOnlyList<Restraint> Bars { get; init; } = [];
+
+    /// <summary>Whether the country's money reaches for the line that is to come back.</summary>
+    public bool Funded { get; init; } = true;
 }
 
 public sealed record TrackRow(string Country, Guid? StudentId, string Wcn, DateOnly? BegunOn);
@@ -92,12 +96,17 @@ public static class EnrollmentDecisions
     /// <summary>Named for a class, without a seat: who is nominated twice for the same days has not yet been seated twice.</summary>
     public static Outcome<LineChange> Nominate(EnrollFacts facts) => RefusalToNominate(facts) is { } refusal ? refusal : New(facts, LineState.Nominated, "nominated");
 
-    public static Outcome<LineChange> Withdraw(Line line, string etag, string reason, string actor, DateTime now)
+    /// <summary>Cancelled, or forfeited where it is charged.</summary>
+    public static Outcome<LineChange> Withdraw(Line line, string etag, string reason, CancellationCharge charge, string actor, DateTime now)
     {
         if (RefusalOfEtag(line, etag) is { } stale)
             return stale;
-        var transition = LineStates.Find(line, LineCommand.Withdraw);
-        return transition.IsAccepted ? Cancelled(line, transition.Value, CancelCause.Withdrawn, actor, reason, "", now) : transition.Refusal;
+        var charged = Amounts.Of(charge.Amount) > 0;
+        var transition = LineStates.Find(line, charged ? LineCommand.Forfeit : LineCommand.Withdraw);
+        if (!transition.IsAccepted)
+            return transition.Refusal;
+        var change = Cancelled(line, transition.Value, CancelCause.Withdrawn, actor, reason, "", now);
+        return charged ? change with { After = change.After with { Charge = charge } } : change;
     }
 
     /// <summary>What the country's rules, as they are now, do to a line that exists. Null when they leave it as it is; asked again, the answer is null.</summary>

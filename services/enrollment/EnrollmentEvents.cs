@@ -63,6 +63,7 @@ public static class EnrollmentEvents
         Waiting = line.Waiting is { } waiting
             ? new V1.Waiting { Priority = waiting.Priority, SinceTime = Timestamp.FromDateTime(waiting.Since), OfferExpiresTime = waiting.ExpiresAt is { } offerExpires ? Timestamp.FromDateTime(offerExpires) : null }
             : null,
+        Charge = line.Charge,
     };
 
     private static IMessage Data(LineChange change, LineFacts facts, OfferingCopy offering) => change.Change switch
@@ -83,6 +84,15 @@ public static class EnrollmentEvents
             RevokedOrdersNumber = change.Before?.OrdersNumber ?? "",
             Addressees = { Addressees.Of(change.Before ?? change.After, offering) },
         },
+        "forfeited" => new TrainingLineForfeited
+        {
+            Line = facts,
+            Charge = change.After.Charge,
+            Reason = change.Cause,
+            RevokedOrdersNumber = change.Before?.OrdersNumber ?? "",
+            Addressees = { Addressees.Of(change.Before ?? change.After, offering) },
+        },
+        "charge-reversed" => new TrainingLineChargeReversed { Line = facts, Charge = change.After.Charge },
         "orders-issued" => new TrainingLineOrdersIssued { Line = facts, OrdersNumber = change.After.OrdersNumber ?? "" },
         "orders-amended" => new TrainingLineOrdersAmended { Line = facts, OrdersNumber = change.After.OrdersNumber ?? "", Reason = change.Cause },
         "orders-revoked" => new TrainingLineOrdersRevoked

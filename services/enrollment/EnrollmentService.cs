@@ -6,7 +6,9 @@ using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Affected;
 using Imet.Enrollment.Audit;
 using Imet.Enrollment.Bars;
+using Imet.Enrollment.Charges;
 using Imet.Enrollment.Countries;
+using Imet.Enrollment.Allocations;
 using Imet.Enrollment.Gates;
 using Imet.Enrollment.History;
 using Imet.Enrollment.Offerings;
@@ -53,7 +55,9 @@ public sealed partial class EnrollmentService(
     BarStore bars,
     AuditStore audit,
     HistoryStore history,
-    Purging purging) : V1.EnrollmentService.EnrollmentServiceBase
+    Purging purging,
+    ChargeStore charges,
+    AllocationStore allocations) : V1.EnrollmentService.EnrollmentServiceBase
 {
     // Each new answer is needed only because a decision about the country was approved within the milliseconds before: five in a row are no accident worth waiting for.
     private const int MostQuestions = 5;
@@ -75,17 +79,6 @@ public sealed partial class EnrollmentService(
         {
             throw (await ExternalIdTakenAsync("LINE", wish.ExternalIds, "external_ids", context)).ToException();
         }
-    }
-
-    public override async Task<WithdrawTrainingLineResponse> WithdrawTrainingLine(WithdrawTrainingLineRequest request, ServerCallContext context)
-    {
-        var found = await FindLineAsync(Guid.Parse(request.LineId), context);
-        return await writes.RunAsync<WithdrawTrainingLineRequest, WithdrawTrainingLineResponse>(request, context, async tx =>
-        {
-            var (now, lines) = await store.LockLinesAsync(tx, [found.Id], context.CancellationToken);
-            var change = EnrollmentDecisions.Withdraw(lines[0], request.Etag, request.Reason, Caller.Of(context).Subject, now).OrThrow();
-            return new WithdrawTrainingLineResponse { Line = await WriteAsync(tx, change, context.CancellationToken) };
-        });
     }
 
     public override async Task<GetTrainingLineResponse> GetTrainingLine(GetTrainingLineRequest request, ServerCallContext context)

@@ -4,7 +4,9 @@ using Google.Protobuf;
 using Imet.Chassis;
 using Imet.CourseCatalog.V1;
 using Imet.Enrollment.Bars;
+using Imet.Enrollment.Charges;
 using Imet.Enrollment.Countries;
+using Imet.Enrollment.Allocations;
 using Imet.Enrollment.History;
 using Imet.Enrollment.Offerings;
 using Imet.Enrollment.Orders;
@@ -375,14 +377,14 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
     private const string InsertLineSql = """
         insert into training_lines (line_id, country, track_id, student_id, headcount, offering_id, offering_version, funding_program, funding_account, fiscal_year,
                                     state, report_date, start_date, end_date, tuition_rate, price_currency, price_units, price_nanos, quoted_on,
-                                    judged_in, version, digest, recorded_at, changed_at, kind, of_line_id, arrived_on, started_on)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $23, $24, $25, $26, $27)
+                                    judged_in, version, digest, recorded_at, changed_at, kind, of_line_id, arrived_on, started_on, cost)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $23, $24, $25, $26, $27, $28)
         """;
 
     private const string UpdateLineSql = """
         update training_lines
         set state = $2, cancel_cause = $3, arrived_on = $4, started_on = $5, judged_in = $6, version = $7, digest = $8, changed_at = $9, offering_version = $10,
-            report_date = $11, start_date = $12, end_date = $13, ended_on = $14, cancel_source_id = $15, progress = $16, orders_number = $17, not_restored = $18, cancelled_from = $19
+            report_date = $11, start_date = $12, end_date = $13, ended_on = $14, cancel_source_id = $15, progress = $16, orders_number = $17, not_restored = $18, cancelled_from = $19, cost = $20, charge = $21
         where line_id = $1
         """;
 
@@ -418,8 +420,8 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
         return line;
     }
 
-    /// <summary>Queues the seats that the changes free or take, classes in the order of their ids so that two batches never wait for each other.</summary>
-    public void MoveSeats(Transaction tx, IEnumerable<LineChange> changes)
+    /// <summary>Queues the seats that the changes free or take, and then what they cost more or less: classes before money, each in the order of their keys, so that two batches never wait for each other.</summary>
+    public void MoveSeats(Transaction tx, IReadOnlyList<LineChange> changes)
     {
         foreach (var offering in changes.Where(change => change.SeatsFreed != 0).GroupBy(change => change.After.OfferingId).OrderBy(offering => offering.Key))
         {
@@ -429,16 +431,17 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
             if (offering.Any(change => change.SeatsFreed > 0))
                 waitlist.Reconsider(tx, offering.Key);
         }
+        AllocationStore.Commit(tx, changes);
     }
 
     /// <summary>The same for one new line, by who has just read whether its country has a quota.</summary>
     public void TakeSeats(Transaction tx, LineChange change, bool hasQuota)
     {
-        if (change.SeatsFreed == 0)
-            return;
-        tx.Enqueue(MoveSeatsSql, change.After.OfferingId, change.SeatsFreed);
-        if (hasQuota)
+        if (change.SeatsFreed != 0)
+            tx.Enqueue(MoveSeatsSql, change.After.OfferingId, change.SeatsFreed);
+        if (change.SeatsFreed != 0 && hasQuota)
             tx.Enqueue(MoveQuotaSql, change.After.OfferingId, change.After.Country, change.SeatsFreed);
+        AllocationStore.Commit(tx, [change]);
     }
 
     private static void Insert(Transaction tx, Line line, byte[] digest, bool newTrack)
@@ -450,7 +453,7 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
             line.FundingProgram, line.FundingAccount, line.FiscalYear, LineStates.Text(line.State), line.ReportDate, line.StartDate, line.EndDate, line.TuitionRate,
             Sql.Of(NpgsqlDbType.Text, line.Price?.Currency), Sql.Of(NpgsqlDbType.Bigint, line.Price?.Units), Sql.Of(NpgsqlDbType.Integer, line.Price?.Nanos),
             Sql.Of(NpgsqlDbType.Date, line.QuotedOn), line.JudgedIn, line.Version, digest, line.RecordedAt, LineKinds.Text(line.Kind), Sql.Of(NpgsqlDbType.Uuid, line.OfLineId),
-            Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn));
+            Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn), Charging.Cost(line));
         if (line.Waiting is not null)
             WaitlistStore.Put(tx, line);
         foreach (var hold in line.Holds)
@@ -466,7 +469,7 @@ public sealed class EnrollmentStore(WaitlistStore waitlist, DueWork dueWork)
             Sql.Of(NpgsqlDbType.Date, line.ArrivedOn), Sql.Of(NpgsqlDbType.Date, line.StartedOn), line.JudgedIn, line.Version, digest, line.ChangedAt, line.OfferingVersion,
             line.ReportDate, line.StartDate, line.EndDate, Sql.Of(NpgsqlDbType.Date, line.EndedOn), Sql.Of(NpgsqlDbType.Text, line.CancelSourceId),
             Sql.Of(NpgsqlDbType.Text, Progresses.TextOrNull(line.Progress)), Sql.Of(NpgsqlDbType.Text, line.OrdersNumber), line.NotRestored,
-            Sql.Of(NpgsqlDbType.Text, line.CancelledFrom is { } from ? LineStates.Text(from) : null));
+            Sql.Of(NpgsqlDbType.Text, line.CancelledFrom is { } from ? LineStates.Text(from) : null), Charging.Cost(line), Sql.Of(NpgsqlDbType.Bytea, line.Charge?.ToByteArray()));
         // Whatever takes a line's orders away revokes them: there is no way around the paper.
         if (before.OrdersNumber is { } revoked && line.OrdersNumber is null)
             OrdersStore.Revoke(tx, revoked, change.Cause, change.Actor);

@@ -1,4 +1,5 @@
 using Imet.CourseCatalog.V1;
+using Imet.Enrollment.Charges;
 using Imet.Enrollment.V1;
 using Imet.Enrollment.Waitlist;
 using ProgressOf = Imet.Enrollment.V1.TrainingLine.Types.Progress;
@@ -73,6 +74,8 @@ public sealed record Line
     public DateOnly? EndedOn { get; init; }
     public ProgressOf Progress { get; init; }
     public string? OrdersNumber { get; init; }
+    /// <summary>What it costs in place of its price, where it did not run to its end.</summary>
+    public CancellationCharge? Charge { get; init; }
     public required string TuitionRate { get; init; }
     public required Price? Price { get; init; }
     public required DateOnly? QuotedOn { get; init; }
@@ -108,6 +111,9 @@ public sealed record LineChange
 
     /// <summary>Seats that the class gains (or, below zero, loses) by the change.</summary>
     public int SeatsFreed => (Before?.SeatsHeld ?? 0) - After.SeatsHeld;
+
+    /// <summary>What the line costs more, or, below zero, less.</summary>
+    public decimal CostsMore => Charging.Cost(After) - (Before is null ? 0 : Charging.Cost(Before));
 
     /// <summary>A line that moves on by a transition. What it ends has no holds any more.</summary>
     public static LineChange Of(Line line, Transition transition, string actor, string cause, DateTime now) => new()

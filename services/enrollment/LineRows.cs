@@ -14,7 +14,7 @@ internal static class LineRows
                l.arrived_on, l.started_on, l.tuition_rate, l.price_currency, l.price_units, l.price_nanos, l.quoted_on,
                l.judged_in, j.judgement, l.version, l.digest, l.recorded_at, l.changed_at,
                h.causes, h.source_ids, h.sinces, x.sources, x.external_ids,
-               l.kind, l.of_line_id, l.ended_on, l.cancel_source_id, l.progress, l.orders_number, l.not_restored, l.cancelled_from, w.priority, w.since, w.expires_at
+               l.kind, l.of_line_id, l.ended_on, l.cancel_source_id, l.progress, l.orders_number, l.not_restored, l.cancelled_from, w.priority, w.since, w.expires_at, l.charge
         from training_lines l
         join tracks t on t.track_id = l.track_id
         join line_history j on j.line_id = l.line_id and j.version = l.judged_in
@@ -82,6 +82,7 @@ internal static class LineRows
         Waiting = r.IsDBNull(43) ? null : new Wait(r.GetInt32(43), r.GetDateTime(44), OrNull<DateTime>(r, 45)),
         NotRestored = r.GetBoolean(41),
         CancelledFrom = r.IsDBNull(42) ? null : LineStates.Parse(r.GetString(42)),
+        Charge = r.IsDBNull(46) ? null : CancellationCharge.Parser.ParseFrom(r.GetFieldValue<byte[]>(46)),
     };
 
     private static LineHold[] ReadHolds(NpgsqlDataReader r)

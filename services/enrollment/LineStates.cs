@@ -41,6 +41,8 @@ public enum LineCommand
     RevokeOrders,
     AddToRoster,
     Withdraw,
+    Forfeit,
+    ReverseCharge,
     CancelByRestriction,
     CancelByOffering,
     CancelByRemoval,
@@ -119,6 +121,7 @@ public static class LineStates
         new(LineState.SeatConfirmed, LineCommand.IssueOrders, Guard.NoHolds, LineState.OrdersIssued, "orders-issued", Whose.AStudent),
         new(LineState.SeatConfirmed, LineCommand.AddToRoster, Guard.None, LineState.SeatConfirmed, "roster-changed", Whose.AHeadcount),
         new(LineState.SeatConfirmed, LineCommand.Withdraw, Guard.None, LineState.Cancelled, "cancelled"),
+        new(LineState.SeatConfirmed, LineCommand.Forfeit, Guard.None, LineState.Forfeited, "forfeited"),
         new(LineState.SeatConfirmed, LineCommand.CancelByRestriction, Guard.None, LineState.Cancelled, "cancelled"),
         new(LineState.SeatConfirmed, LineCommand.CancelByOffering, Guard.None, LineState.Cancelled, "cancelled"),
         new(LineState.SeatConfirmed, LineCommand.CancelByRemoval, Guard.None, LineState.Cancelled, "cancelled", Whose.AStudent),
@@ -130,6 +133,7 @@ public static class LineStates
         new(LineState.OrdersIssued, LineCommand.AmendOrders, Guard.None, LineState.OrdersIssued, "orders-amended"),
         new(LineState.OrdersIssued, LineCommand.RevokeOrders, Guard.None, LineState.SeatConfirmed, "orders-revoked"),
         new(LineState.OrdersIssued, LineCommand.Withdraw, Guard.None, LineState.Cancelled, "cancelled"),
+        new(LineState.OrdersIssued, LineCommand.Forfeit, Guard.None, LineState.Forfeited, "forfeited"),
         new(LineState.OrdersIssued, LineCommand.CancelByRestriction, Guard.None, LineState.Cancelled, "cancelled"),
         new(LineState.OrdersIssued, LineCommand.CancelByOffering, Guard.None, LineState.Cancelled, "cancelled"),
         new(LineState.OrdersIssued, LineCommand.CancelByRemoval, Guard.None, LineState.Cancelled, "cancelled"),
@@ -175,6 +179,7 @@ public static class LineStates
         new(LineState.Absent, LineCommand.Disenroll, Guard.None, LineState.Disenrolled, "disenrolled", Whose.AStudent),
 
         .. Enum.GetValues<LineState>().Where(IsOpen).Select(state => new Transition(state, LineCommand.MoveWithClass, Guard.None, state, "moved")),
+        new(LineState.Forfeited, LineCommand.ReverseCharge, Guard.None, LineState.Forfeited, "charge-reversed"),
 
         // Only where the restriction turns out void: a reinstatement revives nothing.
         new(LineState.Cancelled, LineCommand.RestoreSeat, Guard.None, LineState.SeatConfirmed, "restored"),
@@ -248,6 +253,8 @@ public static class LineStates
     public static string Text(LineCommand command) => command switch
     {
         LineCommand.Withdraw => "WithdrawTrainingLine",
+        LineCommand.Forfeit => "WithdrawTrainingLine, charged",
+        LineCommand.ReverseCharge => "reverse the charge",
         LineCommand.CancelByRestriction => "cancel by restriction",
         LineCommand.CancelByOffering => "cancel by offering",
         LineCommand.CancelByRemoval => "cancel by removal of the person",

@@ -4,8 +4,10 @@ using Imet.CourseCatalog.V1;
 using Imet.Enrollment;
 using Imet.Enrollment.Audit;
 using Imet.Enrollment.Bars;
+using Imet.Enrollment.Charges;
 using Imet.Enrollment.Affected;
 using Imet.Enrollment.Countries;
+using Imet.Enrollment.Allocations;
 using Imet.Enrollment.Gates;
 using Imet.Enrollment.History;
 using Imet.Enrollment.Offerings;
@@ -33,9 +35,11 @@ var host = ServiceHost.Create(args, "enrollment", "enrollment", typeof(Enrollmen
     .AddDueWork<SeatOffers>()
     .AddDueWork<OfferExpiry>()
     .AddDueWork<GateReexamination>()
+    .RefuseConstraint("ceilings_never_overspent", EnrollmentService.FundsExceeded)
     .AddBackground<Reconciler>()
     .AddBackground<Sealer>()
     .AddBackground<Retention>()
+    .AddBackground<Refilling>()
     .AddBackground<MassActingWatch>()
     .MapService<EnrollmentService>(EnrollmentServiceReflection.Descriptor.Services[0]);
 host.Services
@@ -45,6 +49,8 @@ host.Services
     .AddSingleton<BarStore>()
     .AddSingleton<AuditStore>()
     .AddSingleton<HistoryStore>()
+    .AddSingleton<ChargeStore>()
+    .AddSingleton<AllocationStore>()
     .AddSingleton<Purging>()
     .AddSingleton<RosterStore>()
     .AddSingleton<RemovalStore>()

@@ -227,7 +227,7 @@ public sealed class DecisionTests
         var line = Some.Line();
         var enrolled = Chain(new LineChange { Before = null, After = line, Change = "enrolled", Actor = "officer", Cause = "", Judgement = EnrollmentDecisions.JudgementOf(Some.Eligible()) });
         line = line with { Digest = Convert.FromHexString(enrolled.Digest) };
-        var withdrawn = Chain(EnrollmentDecisions.Withdraw(line, line.Etag, "No longer wanted.", "officer", Some.Now).Value);
+        var withdrawn = Chain(EnrollmentDecisions.Withdraw(line, line.Etag, "No longer wanted.", new CancellationCharge(), "officer", Some.Now).Value);
         Assert.Null(LineHistory.FirstBroken(line.Id, [enrolled, withdrawn]));
         Assert.Equal(1, LineHistory.FirstBroken(line.Id, [withdrawn]));
         Assert.Equal(2, LineHistory.FirstBroken(line.Id, [enrolled, new LineHistoryEntry(withdrawn) { Actor = "another" }]));

@@ -50,8 +50,11 @@ public sealed class RestoreStore
     private const string StudentsSql = """
         select l.line_id, l.country, exists (select from removals r where r.student_id = l.student_id),
                (select b.line_id from training_lines b where b.student_id = l.student_id and b.is_open and b.holds_seat and b.start_date <= l.end_date and b.end_date >= l.start_date limit 1),
-               bars.bar_ids, bars.froms, bars.untils, bars.causes
-        from training_lines l left join barred_students bars on bars.student_id = l.student_id where l.line_id = any($1) and l.student_id is not null
+               bars.bar_ids, bars.froms, bars.untils, bars.causes,
+               coalesce(a.committed + sum(coalesce(l.price_units + l.price_nanos / 1e9, 0)) over (partition by a.allocation_id order by l.line_id) <= a.ceiling, true)
+        from training_lines l
+        left join allocations a on a.country = l.country and a.program = l.funding_program and a.fiscal_year = l.fiscal_year and a.currency = l.price_currency
+        left join barred_students bars on bars.student_id = l.student_id where l.line_id = any($1)
         """;
 
     /// <summary>Lines with all that stands in the way of their coming back, in the order of locks that enrollments take.</summary>
@@ -104,7 +107,7 @@ public sealed class RestoreStore
     {
         Dictionary<Guid, StudentRow> students = [];
         while (await reader.ReadAsync(cancel))
-            students[reader.GetGuid(0)] = new StudentRow(reader.GetString(1), reader.IsDBNull(3) ? null : reader.GetGuid(3), reader.GetBoolean(2)) { Bars = BarStore.Read(reader, 4) };
+            students[reader.GetGuid(0)] = new StudentRow(reader.GetString(1), reader.IsDBNull(3) ? null : reader.GetGuid(3), reader.GetBoolean(2)) { Bars = BarStore.Read(reader, 4), Funded = reader.GetBoolean(8) };
         return students;
     }
 

@@ -25,6 +25,8 @@ public static class Restoring
         if (EnrollmentDecisions.RefusalOfPerson(facts.Student, today) is { } barred)
             return GiveUp(line, barred.Message, actor, now);
         var seated = LineStates.HoldsSeat(before);
+        if (seated && facts.Student is { Funded: false })
+            return GiveUp(line, "The country's money for the program and year does not reach any more.", actor, now);
         if (seated && facts.Student?.BusyIn is { } busy)
             return GiveUp(line, $"The student has a line on these days by now: {busy}.", actor, now);
         if (seated && facts.Free < line.Headcount)
