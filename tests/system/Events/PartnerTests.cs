@@ -89,17 +89,15 @@ public sealed class PartnerTests(Servers servers)
         var broker = await servers.NewBrokerVhostAsync(Cancel);
         var partner = await AddAsync(broker, "crowd", "--all-countries");
         var open = new List<IConnection>();
-        var refused = await Record.ExceptionAsync(async () =>
+        while (open.Count < 30)
         {
-            while (open.Count < 50)
-            {
-                open.Add(await ConnectAsync(partner));
-                // RabbitMQ counts a connection a moment after it has taken it.
-                await Task.Delay(50, Cancel);
-            }
-        });
-        Assert.True(refused?.ToString().Contains("limit (10) is reached", StringComparison.Ordinal) == true, $"{open.Count} connections were taken: {refused}");
-        Assert.InRange(open.Count, 10, 30);
+            // This client takes the refusal for an end that came right after the beginning.
+            open.Add(await ConnectAsync(partner));
+            // RabbitMQ counts a connection a moment after it has taken it.
+            await Task.Delay(50, Cancel);
+        }
+        Assert.InRange(open.Count(connection => connection.IsOpen), 10, 15);
+        Assert.Contains(open, connection => connection.CloseReason?.ReplyText.Contains("user connection limit (10) is reached", StringComparison.Ordinal) == true);
         foreach (var connection in open)
             await connection.DisposeAsync();
     }
