@@ -12,7 +12,7 @@ public sealed class ErrorsTests
     {
         var enums = typeof(CommonReason).Assembly.GetExportedTypes().Where(type => type.IsEnum && type.Name.EndsWith("Reason", StringComparison.Ordinal) && !type.IsNested).ToList();
         Assert.Contains(typeof(CommonReason), enums);
-        Assert.Equal(4, enums.Count);
+        Assert.Equal(5, enums.Count);
         foreach (var type in enums)
             foreach (Enum value in Enum.GetValues(type))
             {

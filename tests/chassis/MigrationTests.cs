@@ -14,7 +14,8 @@ public sealed class MigrationTests(Servers servers)
     {
         var data = await servers.NewDatabaseAsync(Cancel);
         var applied = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => Task.Run(() => Migrator.RunAsync(data.Owner("catalog"), "catalog", House, Cancel))));
-        Assert.Equal([0, 0, 0, 0, 2], applied.Select(names => names.Count).Order());
+        var scripts = typeof(Migrator).Assembly.GetManifestResourceNames().Concat(House.GetManifestResourceNames()).Count(name => name.Contains(".Migrations.", StringComparison.Ordinal));
+        Assert.Equal([0, 0, 0, 0, scripts], applied.Select(names => names.Count).Order());
     }
 
     [Fact]
@@ -51,7 +52,7 @@ public sealed class MigrationTests(Servers servers)
     {
         var data = await servers.NewDatabaseAsync(Cancel);
         await using var stage = await Stage.StartAsync(data);
-        Assert.Matches(@"^the schema is older than this binary and lacks \S+, \S+; run the verb migrate first$", await Migrator.MismatchAsync(stage.Database, House, Cancel));
+        Assert.Matches(@"^the schema is older than this binary and lacks \S+(, \S+)+; run the verb migrate first$", await Migrator.MismatchAsync(stage.Database, House, Cancel));
     }
 
     [Fact]
