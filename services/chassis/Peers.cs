@@ -98,12 +98,11 @@ internal sealed class PeerInterceptor : Interceptor
 
     private readonly PeerSettings _peer;
     private readonly BearerFile? _token;
-    private readonly TimeProvider _clock;
     private readonly ResiliencePipeline _breaker;
 
     public PeerInterceptor(PeerSettings peer, BearerFile? token, TimeProvider clock)
     {
-        (_peer, _token, _clock) = (peer, token, clock);
+        (_peer, _token) = (peer, token);
         _breaker = new ResiliencePipelineBuilder { TimeProvider = clock, Name = peer.Name }
             .AddCircuitBreaker(new CircuitBreakerStrategyOptions
             {
@@ -172,7 +171,8 @@ internal sealed class PeerInterceptor : Interceptor
     private CallOptions Prepare(CallOptions options, out TimeSpan time)
     {
         var caller = CallInProgress.Current;
-        var now = _clock.GetUtcNow().UtcDateTime;
+        // A deadline is a moment of the real time, whatever the date is.
+        var now = DateTime.UtcNow;
         var deadline = caller?.Deadline is { } ends && ends < DateTime.MaxValue ? ends - Margin : now + WithoutCaller;
         if (options.Deadline is { } own && own < deadline)
             deadline = own;

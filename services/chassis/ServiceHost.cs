@@ -235,8 +235,8 @@ public sealed partial class ServiceHost
         var token = _settings.FileOrNull("Auth:TokenFile", "a file with our bearer token for peers");
         Services.AddSingleton(provider =>
         {
-            // A deadline is a moment of the real time, whatever the date is.
-            return new Peers(token is null ? null : new BearerFile(token, TimeProvider.System), TimeProvider.System, provider.GetRequiredService<ILoggerFactory>());
+            var clock = provider.GetRequiredService<TimeProvider>();
+            return new Peers(token is null ? null : new BearerFile(token, clock), clock, provider.GetRequiredService<ILoggerFactory>());
         });
         Services.AddRelay(new RelaySettings { Broker = broker, Exchange = $"imet.{_service}.v1", RequiredRoutes = _requiredRoutes });
         Services.AddConsumers(new ConsumerSettings { Broker = broker });
