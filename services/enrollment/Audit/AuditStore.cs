@@ -42,7 +42,7 @@ public sealed class AuditStore
 
     private const string LastPositionSql = "select position from outbox_state";
 
-    private const string TipSql = "select digest from audit_seals order by position desc limit 1";
+    private const string TipSql = "select digest, position from audit_seals order by position desc limit 1";
 
     private const string SealSql = """
         insert into audit_seals (position, resource, resource_id, version, entry_digest, digest)
@@ -69,8 +69,9 @@ public sealed class AuditStore
             await reader.ReadAsync(cancel);
             last = reader.GetInt64(0);
             await reader.NextResultAsync(cancel);
+            // The statement that reads entries may see some that were numbered after "last" was read: what has a seal is never sealed again.
             if (await reader.ReadAsync(cancel))
-                digest = reader.GetFieldValue<byte[]>(0);
+                (digest, from) = (reader.GetFieldValue<byte[]>(0), Math.Max(from, reader.GetInt64(1)));
         }
         if (from >= last)
             return 0;
